@@ -1,0 +1,178 @@
+"""Settings: defaults, then moderation.toml, then MODERATION_* of the environment.
+
+The only reader of the environment. Nested settings use two underscores:
+`MODERATION_MEDIA__MAX_SECONDS=7200`. Every limit stands here with its default and its reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from moderation.errors import ConfigurationError
+
+__all__ = ["MediaLimits", "Settings"]
+
+_NOT_OURS = ("test_data",)
+"""Variables with our prefix that are no settings: the place of the tests' media."""
+
+
+class MediaLimits(BaseModel):
+    """How much of an upload we read. Beyond a limit: refused or cut, never silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_bytes: int = Field(
+        4 << 30, gt=0, description="size of the file; 4 GiB holds hours of 1080p"
+    )
+    max_seconds: float = Field(
+        4 * 3600,
+        gt=0,
+        description="decoded length; headers lie, so decoding stops here and says so",
+    )
+    max_pixels: int = Field(
+        7680 * 4320, gt=0, description="per frame; 8K, above which a frame is a bomb"
+    )
+    max_streams: int = Field(
+        32, gt=0, description="streams in one file; FFmpeg would truncate in silence"
+    )
+    max_fps: float = Field(
+        240.5, gt=0, description="frames per second; high-speed phones reach 240"
+    )
+    max_frames: int = Field(1_000_000, gt=0, description="decoded frames; 4 hours at 60 per second")
+    max_samples: int = Field(20_000, gt=0, description="sampled frames handed to one detector")
+    max_errors: int = Field(1_000, gt=0, description="consecutive packets that do not decode")
+    longest_side: int = Field(
+        1920,
+        ge=64,
+        description="frames are scaled down to this in pixels: what small text and faces need",
+    )
+    queue_batches: int = Field(
+        2, gt=0, description="batches that wait for a slow detector; bounds memory"
+    )
+    decoder_threads: int = Field(2, ge=0, description="FFmpeg's threads; 0 lets it choose")
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MODERATION_",
+        env_nested_delimiter="__",
+        toml_file="moderation.toml",
+        extra="forbid",
+        frozen=True,
+    )
+
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("moderation")),
+        description="database, evidence pictures and downloaded weights",
+    )
+    database: str = Field("", description="SQLAlchemy URL; empty: SQLite in `home`")
+    models: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="model directories of the operator, best first; os.pathsep between them"
+    )
+    offline: bool = Field(False, description="never download weights")
+    device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N")
+    threads: int = Field(
+        0, ge=0, description="CPU threads of each inference engine; 0: the engine's choice"
+    )
+    policy: str = Field("default", description="name of a built-in policy or path of a TOML file")
+    evidence_floor: float = Field(
+        0.20,
+        ge=0,
+        le=1,
+        description="evidence below is dropped; low, so that a later policy can be judged on it",
+    )
+    max_evidence: int = Field(
+        10_000,
+        gt=0,
+        description="pieces kept per detector and video: a broken one must not fill the disk",
+    )
+    detector_stall: float = Field(
+        600,
+        gt=0,
+        description="seconds a detector may take over one batch before the scan goes on without it",
+    )
+    plugins: tuple[str, ...] | None = Field(
+        None, description="entry points that may load; unset: all that are installed"
+    )
+    detectors: Mapping[str, Mapping[str, Any]] = Field(
+        default_factory=dict, description="options per detector; `enabled = false` switches one off"
+    )
+    media: MediaLimits = MediaLimits()
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def read(cls, **given: Any) -> Settings:
+        """Read all sources; `given` (a command line's options) wins.
+
+        Raises `ConfigurationError`.
+        """
+        cls._refuse_unknown_variables()
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(
+                f"the setting {name} does not hold: {first['msg']}",
+                hint="correct moderation.toml or the environment (MODERATION_*)",
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                f"moderation.toml cannot be read: {error}", hint="correct the file"
+            ) from None
+
+    @classmethod
+    def _refuse_unknown_variables(cls) -> None:
+        """A misspelt variable would otherwise be a setting that silently does nothing."""
+        for name in os.environ:
+            field = name.removeprefix("MODERATION_").partition("__")[0].lower()
+            if name.startswith("MODERATION_") and field not in {*cls.model_fields, *_NOT_OURS}:
+                raise ConfigurationError(
+                    f"the environment variable {name} is no setting",
+                    hint=f"unset it, or correct it to one of {', '.join(cls.model_fields)}",
+                )
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.home / 'moderation.db'}"
+
+    @property
+    def model_cache(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def pictures(self) -> Path:
+        """Where the frames that a reviewer is shown are kept."""
+        return self.home / "pictures"

@@ -1,0 +1,140 @@
+"""What detectors are fed: sampled frames in batches, and chunks of audio.
+
+Pixels are shared by all detectors and read-only. A resized variant is made once per batch and
+shared as well.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from moderation.evidence import Box
+from moderation.timeline import MICROSECONDS, Instant, Span
+
+__all__ = ["SAMPLE_RATE", "AudioChunk", "Frame", "FrameBatch", "Letterboxed"]
+
+SAMPLE_RATE = 16_000
+"""Hertz of all audio that detectors see: what speech models are trained on."""
+
+PADDING = 114
+"""The grey that YOLO models are trained to see around a letterboxed picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One sampled picture, as displayed: rotation applied, square pixels.
+
+    image   uint8 RGB, shape (height, width, 3), read-only
+    at      presentation time from the start of the video
+    index   0, 1, 2 ... among the frames sampled for the same detector
+    stream  which video stream of the file; 0 for the first
+    """
+
+    image: NDArray[np.uint8]
+    at: Instant
+    index: int
+    stream: int = 0
+
+    @property
+    def span(self) -> Span:
+        return Span.at(self.at)
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Letterboxed:
+    """A batch scaled to fit a rectangle, aspect kept, padded with grey at right and bottom.
+
+    images  uint8 RGB, shape (n, height, width, 3), read-only
+    scale   pixels of the scaled picture per pixel of the original
+    """
+
+    images: NDArray[np.uint8]
+    scale: float
+    content: tuple[int, int]
+    """Width and height of the picture without its padding, in pixels of `images`."""
+
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> Box:
+        """Corners in pixels of `images` -> fractions of the frame."""
+        width, height = self.content
+        return Box.from_corners(x0 / width, y0 / height, x1 / width, y1 / height)
+
+
+class FrameBatch(Sequence[Frame]):
+    """Consecutive sampled frames of one stream and size, in time order."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = tuple(frames)
+        self._variants: dict[tuple[int, int], Letterboxed] = {}
+        self._lock = threading.Lock()
+
+    @overload
+    def __getitem__(self, index: int) -> Frame: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Frame]: ...
+    def __getitem__(self, index: int | slice) -> Frame | Sequence[Frame]:
+        return self._frames[index]
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self._frames)
+
+    def letterbox(self, size: int, *, stride: int = 32, square: bool = False) -> Letterboxed:
+        """The batch scaled so that its longer side is `size` pixels.
+
+        The shorter side is padded up to a multiple of `stride`, or to `size` when `square`.
+        Made once for each shape, whichever detector asks first.
+        """
+        width, height = self._frames[0].width, self._frames[0].height
+        scale = size / max(width, height)
+        content = max(1, round(width * scale)), max(1, round(height * scale))
+        canvas = (
+            (size, size)
+            if square
+            else (_round_up(content[0], stride), _round_up(content[1], stride))
+        )
+        with self._lock:
+            if canvas not in self._variants:
+                self._variants[canvas] = Letterboxed(self._fit(content, canvas), scale, content)
+            return self._variants[canvas]
+
+    def _fit(self, content: tuple[int, int], canvas: tuple[int, int]) -> NDArray[np.uint8]:
+        images = np.full((len(self), canvas[1], canvas[0], 3), PADDING, np.uint8)
+        for image, frame in zip(images, self._frames, strict=True):
+            scaled = Image.fromarray(frame.image).resize(content, Image.Resampling.BILINEAR)
+            image[: content[1], : content[0]] = np.asarray(scaled)
+        images.flags.writeable = False
+        return images
+
+
+def _round_up(value: int, stride: int) -> int:
+    return -(-value // stride) * stride
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """Consecutive sound: float32 mono in -1..1 at `SAMPLE_RATE`, shape (samples,), read-only."""
+
+    samples: NDArray[np.float32]
+    at: Instant
+    """Time of the first sample."""
+
+    @property
+    def span(self) -> Span:
+        return Span(self.at, self.at + round(len(self.samples) * MICROSECONDS / SAMPLE_RATE))
