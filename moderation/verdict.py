@@ -47,7 +47,7 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for none up to 4 for critical."""
-        return list(Severity).index(self)
+        return _RANKS[self]
 
 
 class CoverageStatus(StrEnum):
@@ -66,6 +66,9 @@ class CoverageStatus(StrEnum):
     """Nothing in this video for it to look at, such as speech in a video without audio."""
     DISABLED = "disabled"
     """Switched off by the operator."""
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

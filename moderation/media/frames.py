@@ -57,21 +57,25 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Letterboxed:
-    """A batch scaled to fit a rectangle, aspect kept, padded with grey at right and bottom.
+    """A batch scaled to fit a rectangle, aspect kept, centred on grey as YOLO was trained.
 
     images  uint8 RGB, shape (n, height, width, 3), read-only
     scale   pixels of the scaled picture per pixel of the original
+    content width and height of the picture without its padding, in pixels of `images`
+    offset  left and top edge of the picture in `images`
     """
 
     images: NDArray[np.uint8]
     scale: float
     content: tuple[int, int]
-    """Width and height of the picture without its padding, in pixels of `images`."""
+    offset: tuple[int, int]
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Box:
         """Corners in pixels of `images` -> fractions of the frame."""
-        width, height = self.content
-        return Box.from_corners(x0 / width, y0 / height, x1 / width, y1 / height)
+        (width, height), (left, top) = self.content, self.offset
+        return Box.from_corners(
+            (x0 - left) / width, (y0 - top) / height, (x1 - left) / width, (y1 - top) / height
+        )
 
 
 class FrameBatch(Sequence[Frame]):
@@ -79,7 +83,7 @@ class FrameBatch(Sequence[Frame]):
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         self._frames = tuple(frames)
-        self._variants: dict[tuple[int, int], Letterboxed] = {}
+        self._variants: dict[tuple[tuple[int, int], tuple[int, int]], Letterboxed] = {}
         self._lock = threading.Lock()
 
     @overload
@@ -98,7 +102,7 @@ class FrameBatch(Sequence[Frame]):
     def letterbox(self, size: int, *, stride: int = 32, square: bool = False) -> Letterboxed:
         """The batch scaled so that its longer side is `size` pixels.
 
-        The shorter side is padded up to a multiple of `stride`, or to `size` when `square`.
+        The rest is grey: up to a multiple of `stride`, or to `size` squared when `square`.
         Made once for each shape, whichever detector asks first.
         """
         width, height = self._frames[0].width, self._frames[0].height
@@ -109,16 +113,22 @@ class FrameBatch(Sequence[Frame]):
             if square
             else (_round_up(content[0], stride), _round_up(content[1], stride))
         )
+        offset = (canvas[0] - content[0]) // 2, (canvas[1] - content[1]) // 2
         with self._lock:
-            if canvas not in self._variants:
-                self._variants[canvas] = Letterboxed(self._fit(content, canvas), scale, content)
-            return self._variants[canvas]
+            if (canvas, content) not in self._variants:
+                images = self._fit(content, canvas, offset)
+                self._variants[canvas, content] = Letterboxed(images, scale, content, offset)
+            return self._variants[canvas, content]
 
-    def _fit(self, content: tuple[int, int], canvas: tuple[int, int]) -> NDArray[np.uint8]:
+    def _fit(
+        self, content: tuple[int, int], canvas: tuple[int, int], offset: tuple[int, int]
+    ) -> NDArray[np.uint8]:
         images = np.full((len(self), canvas[1], canvas[0], 3), PADDING, np.uint8)
+        (width, height), (left, top) = content, offset
         for image, frame in zip(images, self._frames, strict=True):
-            scaled = Image.fromarray(frame.image).resize(content, Image.Resampling.BILINEAR)
-            image[: content[1], : content[0]] = np.asarray(scaled)
+            # Sharper than BILINEAR, which blurs small things away before the network sees them.
+            scaled = Image.fromarray(frame.image).resize(content, Image.Resampling.HAMMING)
+            image[top : top + height, left : left + width] = np.asarray(scaled)
         images.flags.writeable = False
         return images
 

@@ -1,0 +1,121 @@
+"""`moderation models`: weights, where they come from, licence, digest, present or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from moderation.cli.console import fail, note, pulling
+from moderation.config import Settings
+from moderation.errors import ConfigurationError, ModelError
+from moderation.models import Manifest, ModelStore, Weights
+from moderation.panel import model_store
+from moderation.registry import Registry
+
+__all__ = ["models"]
+
+BAD = 3
+"""Exit code when some weights are missing or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Weights that some detector, or a model directory, knows by name."""
+
+    user: str
+    weights: Weights
+    manifest: Manifest
+    place: Path | None
+
+
+@click.group()
+def models() -> None:
+    """Weights: list, pull, verify."""
+
+
+@models.command("list")
+def list_models() -> None:
+    """Weights that the installed detectors know."""
+    names = ("weights", "detector", "present", "MB", "licence", "sha256")
+    table = Table(*names, box=None, header_style="bold")
+    table.add_column("from", overflow="fold")
+    for each in _known():
+        table.add_row(*_row(each))
+    Console().print(table)
+
+
+def _row(known: _Known) -> tuple[str, ...]:
+    weights = known.weights
+    present = "[green]yes[/]" if known.place else "[yellow]no[/]"
+    size = f"{weights.bytes / 1e6:.1f}" if weights.bytes else ""
+    origin = weights.source or str(known.place or "the operator")
+    return weights.name, known.user, present, size, weights.licence, weights.digest[:12], origin
+
+
+@models.command()
+@click.argument("names", nargs=-1)
+def pull(names: Sequence[str]) -> int:
+    """Fetch weights NAMES into the cache; all that have an address when none is named."""
+    settings = Settings.read()
+    if settings.offline:
+        raise ConfigurationError("MODERATION_OFFLINE is set", hint="unset it to download weights")
+    wanted = [each for each in _known() if each.weights.name in names or not names]
+    if unknown := set(names) - {each.weights.name for each in wanted}:
+        raise ConfigurationError(
+            f"no manifest knows weights named {', '.join(sorted(unknown))}",
+            hint="`moderation models list` shows all names",
+        )
+    return max((_pull(model_store(settings), each) for each in wanted if not each.place), default=0)
+
+
+def _pull(store: ModelStore, known: _Known) -> int:
+    try:
+        with pulling() as progress:
+            note(f"{known.weights.name}: {store.pull(known.weights, progress).path}")
+    except ModelError as error:
+        fail(str(error))
+        return BAD
+    return 0
+
+
+@models.command()
+def verify() -> int:
+    """Read all present weights and check their digests."""
+    store, bad = model_store(Settings.read()), 0
+    for each in _known():
+        if each.place is None:
+            continue
+        try:
+            store.resolve(each.weights.name, each.manifest)
+            click.echo(f"ok       {each.weights.name}  {each.place}")
+        except ModelError as error:
+            bad = BAD
+            click.echo(f"corrupt  {each.weights.name}  {each.place}")
+            fail(str(error))
+    return bad
+
+
+def _known() -> Iterator[_Known]:
+    """Every name once for each detector that knows it, then the model directories' own."""
+    settings = Settings.read()
+    store, seen = model_store(settings), set[str]()
+    for detector in Registry.installed(settings.plugins).detectors.values():
+        for name, weights in detector.manifest.weights.items():
+            seen.add(name)
+            yield _placed(store, detector.name, weights, detector.manifest)
+    for directory in settings.models:
+        own = Manifest.of_directory(directory)
+        for name, weights in own.weights.items():
+            if name not in seen:
+                yield _placed(store, "", weights, own)
+
+
+def _placed(store: ModelStore, user: str, weights: Weights, manifest: Manifest) -> _Known:
+    found = ((w, path) for w, path in store.places(weights.name, manifest) if path.exists())
+    own, place = next(found, (weights, None))
+    return _Known(user, own, manifest, place)

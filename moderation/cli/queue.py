@@ -1,0 +1,48 @@
+"""`moderation queue`: what waits for a person."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from moderation.cli.output import Output, output_options
+from moderation.config import Settings
+from moderation.pictures import Pictures
+from moderation.review import ReviewQueue
+from moderation.store import Store
+
+__all__ = ["queue"]
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def queue(context: click.Context) -> None:
+    """What waits for a person."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_items)
+
+
+@queue.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+def list_items(limit: int = 50) -> None:
+    """Waiting items, the most severe first, then the oldest."""
+    with Store.open(Settings.read().database_url) as store:
+        items = list(ReviewQueue(store).list(limit=limit))
+    table = Table(
+        "id", "severity", "verdict", "since (UTC)", "why", "video", box=None, header_style="bold"
+    )
+    for item in items:
+        since = item.created_at.strftime("%Y-%m-%d %H:%M")
+        table.add_row(item.id, item.severity, item.action, since, item.why, item.uri)
+    Console().print(table if items else "nothing waits for a person")
+
+
+@queue.command("show")
+@click.argument("id")
+@output_options("table")
+def show(id: str, output: Output) -> None:
+    """One item with its whole scan."""
+    settings = Settings.read()
+    with Store.open(settings.database_url) as store:
+        output.write([ReviewQueue(store).show(id).scan], Pictures(settings.pictures))

@@ -1,0 +1,150 @@
+"""Decode: one pass over a file that gives all its pictures and sound, within the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from typing import Any
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from moderation.config import MediaLimits
+from moderation.errors import MediaError, MediaFault
+from moderation.media.container import (
+    DECODER_ERRORS,
+    Streams,
+    check_size,
+    claimed_us,
+    encrypted,
+    open_container,
+    prepare,
+)
+from moderation.media.picture import Picture
+from moderation.media.sound import Block
+from moderation.media.survey import Survey, survey
+from moderation.media.track import AudioTrack, Track, VideoTrack
+from moderation.source import Source
+from moderation.timeline import MICROSECONDS
+
+__all__ = ["Decoder", "look_over"]
+
+_SETTLED_US = MICROSECONDS
+"""How much of a stream must have passed before its frame rate is judged."""
+
+_CUT_OFF = frozenset({"mov", "avi", "flv", "asf", "wav", "w64"})
+"""Containers in which a packet that is marked as corrupt is one that the file's end cuts off."""
+
+
+def look_over(source: Source, limits: MediaLimits) -> Survey:
+    """Where the file's time starts. Raises `MediaError` for what we are not to decode."""
+    with open_container(source, limits) as container:
+        check_size(source, container, limits)
+        found = survey(container, Streams.of(container))
+    if found.encrypted:
+        raise encrypted()
+    return found
+
+
+class Decoder:
+    """Decodes a file once, from its first packet to its last.
+
+    After `events` has ended: `tracks` with their losses, and `faults`, why it was not whole.
+    """
+
+    def __init__(self, source: Source, limits: MediaLimits, longest_side: int = 0) -> None:
+        self.tracks: list[Track] = []
+        self.unseen_us: list[int] = []
+        """Claimed length of each video stream that is not decoded."""
+        self.unheard_us: list[int] = []
+        """Claimed length of each audio stream that is not decoded."""
+        self.claimed_us = 0
+        """Claimed length of the whole file, for streams that claim none; 0 when there is none."""
+        self.faults: dict[str, MediaFault] = {}
+        self.cut_off = False
+        """The file, or our patience, ended before the video did."""
+        self._source, self._limits, self._longest_side = source, limits, longest_side
+
+    def events(self) -> Generator[Picture | Block]:
+        """Pictures and sound in the order of the file. Raises `MediaError` when there are none."""
+        start = look_over(self._source, self._limits).start
+        with open_container(self._source, self._limits) as container:
+            streams = Streams.of(container)
+            self.tracks = self._tracks(container, streams, start)
+            yield from self._decode(container, streams)
+
+    def _decode(self, container: InputContainer, streams: Streams) -> Iterator[Picture | Block]:
+        tracks = {track.stream.index: track for track in self.tracks}
+        for packet in self._packets(container, streams):
+            track = tracks[packet.stream_index]
+            for event in track.decode(packet):
+                yield event
+                if self._beyond(track):
+                    return
+            if all(each.ended for each in self.tracks):
+                return
+        for track in self.tracks:
+            yield from track.finish()
+
+    def _packets(self, container: InputContainer, streams: Streams) -> Iterator[Packet[Any]]:
+        cuts = container.format.name.partition(",")[0] in _CUT_OFF
+        try:
+            for packet in container.demux(list(streams)):
+                if packet.size:
+                    if cuts and packet.is_corrupt:
+                        self._cut(MediaFault.UNREADABLE, "the file is cut off or damaged")
+                    yield packet
+        except DECODER_ERRORS:
+            self._cut(MediaFault.UNREADABLE, "the file is cut off or damaged")
+
+    def _beyond(self, track: Track) -> bool:
+        limits, frames = self._limits, sum(each.frames for each in self._videos)
+        if track.end_us > limits.max_seconds * MICROSECONDS:
+            self._cut(MediaFault.TOO_LARGE, f"it is longer than {limits.max_seconds:g} s")
+        elif frames > limits.max_frames:
+            self._cut(MediaFault.TOO_LARGE, f"it has more than {limits.max_frames} frames")
+        elif isinstance(track, VideoTrack) and self._too_fast(track):
+            self._cut(MediaFault.TOO_LARGE, f"it has more than {limits.max_fps:g} frames a second")
+        else:
+            return False
+        return True
+
+    def _too_fast(self, track: VideoTrack) -> bool:
+        passed_us = track.end_us - (track.start_us or 0) + _SETTLED_US
+        return track.frames * MICROSECONDS > self._limits.max_fps * passed_us
+
+    def _cut(self, fault: MediaFault, message: str) -> None:
+        self.faults.setdefault(message, fault)
+        self.cut_off = True
+
+    @property
+    def _videos(self) -> Iterator[VideoTrack]:
+        return (track for track in self.tracks if isinstance(track, VideoTrack))
+
+    def _tracks(self, container: InputContainer, streams: Streams, start: Fraction) -> list[Track]:
+        self.claimed_us = claimed_us(container)
+        self.unseen_us = [claimed_us(container, each) for each in streams.unseen]
+        self.unheard_us = [claimed_us(container, each) for each in streams.unheard]
+        opened = [each for each in streams if self._opens(container, each)]
+        videos = [each for each in opened if isinstance(each, VideoStream)]
+        tracks: list[Track] = []
+        for number, video in enumerate(videos):
+            claimed = claimed_us(container, video)
+            track = VideoTrack(video, number, claimed, self._limits, start, self._longest_side)
+            tracks.append(track)
+        if streams.audio in opened:
+            claimed = claimed_us(container, streams.audio)
+            tracks.append(AudioTrack(streams.audio, claimed, self._limits, start))
+        return tracks
+
+    def _opens(self, container: InputContainer, stream: VideoStream | AudioStream) -> bool:
+        try:
+            prepare(stream, self._limits)
+        except MediaError as error:
+            self.faults.setdefault(error.message, error.fault)
+            refused = self.unseen_us if isinstance(stream, VideoStream) else self.unheard_us
+            refused.append(claimed_us(container, stream))
+            return False
+        return True

@@ -1,0 +1,120 @@
+"""Outcome: how much of a file could be decoded, and why not all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moderation.errors import MediaError, MediaFault
+from moderation.media.decode import Decoder
+from moderation.media.track import AudioTrack, Track, VideoTrack
+from moderation.timeline import MICROSECONDS, Instant
+
+__all__ = ["Outcome", "Shortfall"]
+
+_TOLERANCE_US = 250_000
+"""Headers are wrong by a frame or two without anything missing."""
+
+_TOLERANCE_SHARE = 100
+"""And by 1 / this of the length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Microseconds of pictures and of sound known to be missing, all streams together."""
+
+    pictures_us: int
+    sound_us: int
+
+    @classmethod
+    def of(cls, decoder: Decoder) -> Shortfall:
+        """What a decode that has ended did not give."""
+        return cls(
+            _missing(decoder, VideoTrack, decoder.unseen_us),
+            _missing(decoder, AudioTrack, decoder.unheard_us),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a decode that ran to its end.
+
+    decoded     up to where pictures or sound were decoded, from the start of the video
+    claimed_us  how long the header says that the video is; 0 when it says nothing
+    frames      decoded pictures of all video streams
+    lost        packets that could not be decoded
+    fault       the first reason why it is not whole; `None` for a whole file
+    message     all reasons in one line; empty for a whole file
+    """
+
+    decoded: Instant
+    claimed_us: int = 0
+    frames: int = 0
+    lost: int = 0
+    fault: MediaFault | None = None
+    message: str = ""
+
+    @classmethod
+    def of(cls, decoder: Decoder, shortfall: Shortfall) -> Outcome:
+        """Sum up a decode that has ended. Raises `MediaError` when it gave nothing at all."""
+        reasons = _reasons(decoder, shortfall)
+        fault, message = next(iter(reasons.values()), None), "; ".join(reasons)
+        if not any(track.frames for track in decoder.tracks):
+            raise MediaError(
+                f"nothing in the file can be decoded: {message or 'it holds no data'}",
+                fault=fault or MediaFault.UNREADABLE,
+                hint="upload it again",
+            )
+        return cls(
+            decoded=Instant(max(0, *(track.end_us for track in decoder.tracks))),
+            claimed_us=decoder.claimed_us,
+            frames=sum(each.frames for each in decoder.tracks if isinstance(each, VideoTrack)),
+            lost=sum(track.failed for track in decoder.tracks),
+            fault=fault,
+            message=message,
+        )
+
+
+def _missing(decoder: Decoder, kind: type[Track], refused_us: list[int]) -> int:
+    tracks = [track for track in decoder.tracks if isinstance(track, kind)]
+    missing = sum(_missing_of(track) for track in tracks)
+    if tracks and not missing:
+        missing = _missing_tail(decoder)
+    if tracks and decoder.cut_off:
+        missing = max(missing, MICROSECONDS)
+    return missing + sum(max(claimed, MICROSECONDS) for claimed in refused_us)
+
+
+def _missing_of(track: Track) -> int:
+    """Runs of broken packets, or what the header claims and nobody found: at least a second."""
+    if not track.frames:
+        return max(track.claimed_us, MICROSECONDS)
+    decoded = track.end_us - (track.start_us or 0)
+    missing = max(track.lost_us, _short(track.claimed_us, decoded))
+    return max(missing, MICROSECONDS) if track.ended else missing
+
+
+def _missing_tail(decoder: Decoder) -> int:
+    """What the container claims, where its streams claim nothing."""
+    if any(track.claimed_us for track in decoder.tracks):
+        return 0
+    return _short(decoder.claimed_us, max(track.end_us for track in decoder.tracks))
+
+
+def _short(claimed_us: int, decoded_us: int) -> int:
+    short = claimed_us - decoded_us
+    return short if short > max(_TOLERANCE_US, claimed_us // _TOLERANCE_SHARE) else 0
+
+
+def _reasons(decoder: Decoder, shortfall: Shortfall) -> dict[str, MediaFault]:
+    reasons = dict(decoder.faults)
+    for track in decoder.tracks:
+        reasons.update(track.faults)
+        if not track.frames:
+            reasons[f"nothing of the {track.kind} decodes"] = MediaFault.UNREADABLE
+    if decoder.unseen_us:
+        reasons["a video stream has a codec that is not supported"] = MediaFault.UNSUPPORTED_CODEC
+    if decoder.unheard_us:
+        reasons["only one of its sound tracks is listened to"] = MediaFault.UNSUPPORTED_CODEC
+    if not reasons and (shortfall.pictures_us or shortfall.sound_us):
+        reasons["it ends before its header says"] = MediaFault.UNREADABLE
+    return reasons

@@ -1,0 +1,195 @@
+"""The store: scans kept with all their evidence, found again, and streamed to reports."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import ColumnElement, Engine, Select, or_, select
+from sqlalchemy.orm import Session
+
+from moderation.policy import Policy
+from moderation.scan import Scan
+from moderation.store import schema, sqlite
+from moderation.store.database import BUSY_TIMEOUT, connect, project_errors
+from moderation.store.load import load_scan
+from moderation.store.models import EvidenceRow, PolicyRow, ScanRow, VerdictRow, VideoRow
+from moderation.store.save import save_scan
+from moderation.verdict import Action
+
+__all__ = ["Store"]
+
+
+class Store:
+    """The database of an installation: SQLite by default, PostgreSQL by its URL.
+
+    Threads may share a store. Every method is one transaction, and raises `StoreBusy` when the
+    database stays locked, `OutOfSpace` when its disk is full and `StoreError` otherwise.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Self:
+        """Open the database, making or upgrading its tables.
+
+        `busy_timeout` is how many seconds to wait for another process' transaction. Raises
+        `StoreError` for a place that cannot be written, a file that is no database, one of
+        another application, and one that a newer version wrote.
+        """
+        engine = connect(url, busy_timeout)
+        try:
+            with project_errors(engine):
+                schema.upgrade(engine)
+                if engine.dialect.name == "sqlite":
+                    sqlite.use_wal(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know of this database, one sentence each; for `doctor`."""
+        return sqlite.warnings(self.engine) if self.engine.dialect.name == "sqlite" else ()
+
+    def save(self, scan: Scan, policy: Policy, *, fingerprint: str) -> None:
+        """Keep a scan: video, evidence, coverage, verdict and, if a person is needed, its item.
+
+        A scan, known by its id, that is saved twice is saved once. A new one takes the place of
+        an older one of the same bytes and fingerprint. Its verdict is the one in force for its
+        video from now on: so save what `find` gave back, too (which also notes its URI), and
+        save what `find_scan` gave back with its new verdict.
+
+        `policy` judged, and is kept under its digest; `fingerprint` names the detectors, their
+        options and weights, and the sampling.
+        """
+        now = datetime.now(UTC)
+        with self.writing() as session:
+            save_scan(
+                session,
+                scan,
+                fingerprint=fingerprint,
+                policy=policy.model_dump_json(by_alias=True),
+                now=now,
+            )
+
+    def find(self, sha256: str, fingerprint: str, policy_digest: str) -> Scan | None:
+        """The stored scan of these bytes by these detectors, as this policy judged it."""
+        return self._newest(
+            _reusable(sha256, fingerprint).where(VerdictRow.policy_digest == policy_digest)
+        )
+
+    def find_scan(self, sha256: str, fingerprint: str) -> Scan | None:
+        """The stored scan of these bytes by these detectors, under whichever policy was last.
+
+        What to judge under another policy without looking again.
+        """
+        return self._newest(_reusable(sha256, fingerprint))
+
+    def scans(
+        self,
+        *,
+        verdict: Collection[Action] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        label: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Scan]:
+        """Every video with its verdict in force, newest scan first; one in memory at a time.
+
+        verdict       any of these
+        since, until  scanned at or after, and before; with a time zone
+        label         with evidence of this label or one below it
+        """
+        with self.reading() as session:
+            found = session.scalars(_in_force(verdict, since, until, label).limit(limit))
+            ids = array("q", found.yield_per(1000))
+        for verdict_id in ids:
+            with self.reading() as session:
+                scan = load_scan(session, verdict_id)
+            yield scan
+
+    def policy(self, digest: str) -> str | None:
+        """The JSON of a policy that judged something stored here."""
+        with self.reading() as session:
+            return session.scalar(select(PolicyRow.text).where(PolicyRow.digest == digest))
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the database."""
+        with project_errors(self.engine), Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction, committed at the end of the block or not at all."""
+        engine = self.engine.execution_options(writes=True)
+        with project_errors(self.engine), Session(engine) as session, session.begin():
+            yield session
+
+    def _newest(self, verdicts: Select[int]) -> Scan | None:
+        with self.reading() as session:
+            newest = verdicts.order_by(VerdictRow.current.desc(), VerdictRow.id.desc()).limit(1)
+            verdict = session.scalar(newest)
+            return None if verdict is None else load_scan(session, verdict)
+
+
+def _reusable(sha256: str, fingerprint: str) -> Select[int]:
+    return (
+        select(VerdictRow.id)
+        .join(ScanRow, ScanRow.id == VerdictRow.scan_id)
+        .join(VideoRow, VideoRow.id == ScanRow.video_id)
+        .where(VideoRow.key == sha256, ScanRow.fingerprint == fingerprint)
+        .where(ScanRow.current, ScanRow.final)
+    )
+
+
+def _in_force(
+    verdict: Collection[Action] | None,
+    since: datetime | None,
+    until: datetime | None,
+    label: str | None,
+) -> Select[int]:
+    found = (
+        select(VerdictRow.id)
+        .join(ScanRow, ScanRow.id == VerdictRow.scan_id)
+        .where(VerdictRow.current)
+        .order_by(ScanRow.scanned_at.desc(), VerdictRow.id.desc())
+    )
+    if verdict is not None:
+        found = found.where(VerdictRow.action.in_([action.value for action in verdict]))
+    if since is not None:
+        found = found.where(ScanRow.scanned_at >= since)
+    if until is not None:
+        found = found.where(ScanRow.scanned_at < until)
+    if label is not None:
+        found = found.where(_shows(label))
+    return found
+
+
+def _shows(label: str) -> ColumnElement[bool]:
+    below = EvidenceRow.label.startswith(f"{label}/", autoescape=True)
+    return (
+        select(EvidenceRow.position)
+        .where(EvidenceRow.scan_id == ScanRow.id, or_(EvidenceRow.label == label, below))
+        .exists()
+    )
