@@ -22,8 +22,12 @@ _DECIMALS = 6
 """Scores and boxes are kept to this many decimals, so that two runs that differ in the last bit
 of a float are one piece of evidence."""
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 """One encoder for all: making one takes as long as encoding with it."""
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DECIMALS) + 0.0  # without the sign of -0.0, which SQL loses
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Box:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"a box lies inside the frame: {name} is {value}")
-            object.__setattr__(self, name, round(float(value), _DECIMALS))
+            object.__setattr__(self, name, _rounded(value))
 
     @classmethod
     def from_corners(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
@@ -124,7 +128,7 @@ class Evidence:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.score) and 0 <= self.score <= 1):
             raise ValueError(f"a score lies between 0 and 1, not at {self.score}")
-        object.__setattr__(self, "score", round(float(self.score), _DECIMALS))
+        object.__setattr__(self, "score", _rounded(self.score))
         if self.best is None:
             object.__setattr__(self, "best", self.span.start)
         if not self.span.start <= self.best <= self.span.end:
@@ -136,7 +140,10 @@ class Evidence:
 
     @cached_property
     def id(self) -> str:
-        """16 hex digits of the content's sha256: the same sight has the same id in every run."""
+        """16 hex digits of the content's sha256: the same sight has the same id in every run.
+
+        Raises `ValueError` or `TypeError` for a `detail` that is no strict JSON.
+        """
         box = self.box and [self.box.left, self.box.top, self.box.width, self.box.height]
         what = [self.detector, self.label, self.score, self.text, self.subject, self.detail]
         where = [self.span.start.us, self.span.end.us, box]

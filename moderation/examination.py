@@ -198,6 +198,7 @@ class Look(threading.Thread):
         self.busy_since: float | None = None
         self._feed, self._settings, self._watch = feed, settings, watch
         self._end = Instant(video.duration_us)
+        self._last = self._end + _SLACK_US
         self._failure, self._shortfalls = "did not finish", dict[str, None]()
         self._refused, self._degraded, self._done = 0, False, threading.Event()
 
@@ -254,7 +255,8 @@ class Look(threading.Thread):
     def _refusals(self) -> str:
         if not self._refused:
             return ""
-        return f"{self._refused} pieces of evidence were not kept: outside the video, or too many"
+        kept = "pieces of evidence were not kept: outside the video, not JSON, or too many"
+        return f"{self._refused} {kept}"
 
     def _batches(self) -> Iterator[Any]:
         for batch in self._feed:
@@ -270,13 +272,17 @@ class Look(threading.Thread):
             self._shortfalls[seen.reason] = None
         elif seen.score < self._settings.evidence_floor:
             return
-        elif len(self.evidence) >= self._settings.max_evidence or not self._inside(seen):
+        elif len(self.evidence) >= self._settings.max_evidence or not self._is_sound(seen):
             self._refused += 1
         else:
             self.evidence.append(seen)
 
-    def _inside(self, seen: Evidence) -> bool:
-        return seen.span.start.us >= 0 and seen.span.end <= self._end + _SLACK_US
+    def _is_sound(self, seen: Evidence) -> bool:
+        """Whether it lies inside the video and can be stored: its id is made of strict JSON."""
+        try:
+            return bool(seen.id) and seen.span.start.us >= 0 and seen.span.end <= self._last
+        except (TypeError, ValueError):
+            return False
 
 
 class _Watchdog(threading.Thread):

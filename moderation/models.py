@@ -1,119 +1,18 @@
-"""Where weights come from: a manifest says what there is, the store finds it and checks its digest.
-
-A manifest is TOML; `models.toml` inside a plugin's package, `manifest.toml` in a model directory:
-
-    [yunet]
-    file = "face_detection_yunet_2023mar.onnx"      # or: files = { "model.bin" = "<sha256>", ... }
-    sha256 = "8f2383e4..."
-    bytes = 232589
-    licence = "MIT"
-    source = "https://..."                          # or "package:nudenet/320n.onnx"
-    what = "YuNet face detector"
-"""
+"""Where weights come from: manifests say what there is, the store finds it and checks it."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
-import tempfile
-import tomllib
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from importlib import resources
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from moderation.errors import ConfigurationError, ModelCorrupt, ModelError, ModelMissing
+from moderation.download import Progress, download
+from moderation.errors import ModelCorrupt, ModelError, ModelMissing
+from moderation.manifest import Manifest, Weights, sha256_of
 
 __all__ = ["Manifest", "Model", "ModelStore", "Weights"]
-
-_BLOCK = 1 << 20
-"""Bytes read at once: enough that hashing, not calling, takes the time."""
-
-_TIMEOUT = 20
-"""Seconds without a byte after which a download has failed."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes received and the bytes expected (0 when unknown)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """One entry of a manifest."""
-
-    name: str
-    files: Mapping[str, str]
-    """Relative file name -> sha256: one for a single file, several for a folder named `name`."""
-    licence: str = ""
-    source: str = ""
-    """`https://` address (of the folder, ending in /, for several files), or
-    `package:nudenet/320n.onnx` for what a dependency carries; empty: only the operator has it."""
-    bytes: int = 0
-    what: str = ""
-
-    @classmethod
-    def from_toml(cls, name: str, entry: Mapping[str, Any], where: str) -> Weights:
-        files = entry.get("files") or {entry.get("file", ""): entry.get("sha256", "")}
-        for file, digest in files.items():
-            if (
-                not file
-                or Path(file).is_absolute()
-                or ".." in Path(file).parts
-                or len(digest) != 64
-            ):
-                raise ConfigurationError(
-                    f"{where}: [{name}] needs a relative file and its sha256",
-                    hint="see docs of models.toml",
-                )
-        known = {key: entry[key] for key in ("licence", "source", "bytes", "what") if key in entry}
-        return cls(name=name, files=dict(files), **known)
-
-    @property
-    def digest(self) -> str:
-        """The sha256 that stands for it: the file's own, or that of all names and digests."""
-        if len(self.files) == 1:
-            return next(iter(self.files.values()))
-        listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(self.files.items()))
-        return hashlib.sha256(listing.encode()).hexdigest()
-
-    def path_in(self, directory: Path) -> Path:
-        """The file, or the folder of the files, inside a model directory."""
-        return directory / (next(iter(self.files)) if len(self.files) == 1 else self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """The weights that a plugin, or a model directory, knows by name."""
-
-    weights: Mapping[str, Weights] = field(default_factory=dict)
-
-    @classmethod
-    def of_package(cls, package: str) -> Manifest:
-        """Read `models.toml` inside an import package."""
-        text = resources.files(package).joinpath("models.toml").read_text("utf-8")
-        return cls.parse(text, f"{package}/models.toml")
-
-    @classmethod
-    def of_directory(cls, directory: Path) -> Manifest:
-        """Read `manifest.toml` of a model directory; raises `ConfigurationError`."""
-        path = directory / "manifest.toml"
-        try:
-            return cls.parse(path.read_text("utf-8"), str(path))
-        except OSError as error:
-            raise ConfigurationError(
-                f"the model directory {directory} has no readable manifest.toml ({error.strerror})",
-                hint="correct MODERATION_MODELS",
-            ) from None
-
-    @classmethod
-    def parse(cls, text: str, where: str) -> Manifest:
-        try:
-            entries = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError(f"{where}: {error}", hint="correct the TOML") from None
-        return cls({name: Weights.from_toml(name, entry, where) for name, entry in entries.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +92,8 @@ class ModelStore:
                 if len(weights.files) == 1
                 else weights.path_in(target) / file
             )
-            if not place.exists() or _sha256(place) != digest:
-                _download(address, place, digest, progress)
+            if not place.exists() or sha256_of(place) != digest:
+                download(address, place, digest, progress)
         return _verified(weights, weights.path_in(target))
 
     def _pulled(self, weights: Weights) -> Model:
@@ -202,9 +101,9 @@ class ModelStore:
             return self.pull(weights)
         except ModelCorrupt:
             raise
-        except ModelError as error:
+        except ModelError:
             raise ModelMissing(
-                f"the weights {weights.name} are not on this machine, and {error.message}",
+                f"the weights {weights.name} are not on this machine and could not be downloaded",
                 hint=f"run `moderation models pull {weights.name}` where there is a network",
             ) from None
 
@@ -213,7 +112,7 @@ class ModelStore:
             raise ModelMissing(
                 f"there are no weights at {path}", hint="correct the option, or name a model"
             )
-        digest = _sha256(path) if path.is_file() else _folder(path).digest
+        digest = sha256_of(path) if path.is_file() else _folder(path).digest
         manifests = [
             manifest,
             *(Manifest.of_directory(directory) for directory in self.directories),
@@ -260,7 +159,7 @@ def _carried(source: str) -> Path | None:
 def _verified(weights: Weights, path: Path) -> Model:
     for file, expected in weights.files.items():
         place = path if len(weights.files) == 1 else path / file
-        found = _sha256(place) if place.is_file() else "nothing"
+        found = sha256_of(place) if place.is_file() else "nothing"
         if found != expected:
             raise ModelCorrupt(
                 f"{place} is not {weights.name} (sha256 {found[:12]}, not {expected[:12]})",
@@ -272,42 +171,5 @@ def _verified(weights: Weights, path: Path) -> Model:
 
 
 def _folder(path: Path) -> Weights:
-    files = {str(f.relative_to(path)): _sha256(f) for f in sorted(path.rglob("*")) if f.is_file()}
+    files = {str(f.relative_to(path)): sha256_of(f) for f in sorted(path.rglob("*")) if f.is_file()}
     return Weights(name=path.name, files=files)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _download(address: str, place: Path, digest: str, progress: Progress) -> None:
-    """Fetch to a temporary file, check, sync, rename: never half a file under its name."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".pull-", delete=False) as part:
-        try:
-            _fetch(address, part, place.name, progress)
-            part.flush()
-            os.fsync(part.fileno())
-            found = _sha256(Path(part.name))
-            if found != digest:
-                raise ModelCorrupt(
-                    f"{address} is not {place.name} (sha256 {found[:12]}, not {digest[:12]})",
-                    hint="do not use it; tell whoever keeps the manifest",
-                )
-            os.replace(part.name, place)
-        finally:
-            Path(part.name).unlink(missing_ok=True)
-
-
-def _fetch(address: str, part: Any, name: str, progress: Progress) -> None:
-    try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
-            expected, received = int(answer.headers.get("Content-Length") or 0), 0
-            while block := answer.read(_BLOCK):
-                part.write(block)
-                progress(name, received := received + len(block), expected)
-    except OSError as error:
-        raise ModelError(
-            f"{address} could not be fetched ({error})", hint="check the network, then again"
-        ) from None

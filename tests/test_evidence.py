@@ -72,5 +72,9 @@ def test_another_sight_has_another_id(other: dict[str, Any]) -> None:
     assert seen(**other).id != seen().id
 
 
+def test_a_negative_zero_is_a_zero() -> None:
+    assert str(seen(score=-0.0).score) == "0.0"
+
+
 def test_a_lone_surrogate_has_an_id_too() -> None:
     assert seen(text="\ud800").id != seen(text="\ud801").id

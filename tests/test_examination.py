@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -164,6 +165,20 @@ def test_fault_073_evidence_beyond_the_limit_is_refused_and_counted(clip: Path) 
     seen = examination(clip, Brightness({"threshold": 0}), max_evidence=2, evidence_floor=0)
     assert len(seen.evidence) == 2
     assert "3 pieces of evidence were not kept" in covered(seen, "brightness").reason
+
+
+@pytest.mark.parametrize("value", [math.nan, {1, 2}, b"bytes"])
+def test_fault_073_a_detail_that_cannot_be_stored_is_refused(clip: Path, value: object) -> None:
+    class Chatty(Brightness):
+        name = "chatty"
+
+        def detect(self, batches: Iterable[FrameBatch]) -> Iterator[Evidence | Degraded]:
+            list(batches)
+            yield self.evidence("bright", 0.9, Span.from_seconds(1, 2), value=value)
+
+    seen = examination(clip, Chatty(), Brightness())
+    assert covered(seen, "chatty").status is CoverageStatus.PARTIAL
+    assert covered(seen, "brightness").status is CoverageStatus.COMPLETE
 
 
 def test_fault_077_frames_cannot_be_written_to(clip: Path) -> None:

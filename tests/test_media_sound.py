@@ -65,18 +65,16 @@ def test_every_sample_rate_becomes_16_khz(tmp_path: Path, rate: int) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 6, 8, 10, 24, 64])
 def test_any_number_of_channels_becomes_one(tmp_path: Path, channels: int) -> None:
-    sound = np.repeat(wave(48_000)[None], channels, axis=0)
+    sound = np.repeat(wave(48_000, 0.2)[None], channels, axis=0)
     samples = heard(decoded(wav(tmp_path / "a.wav", sound, 48_000), Audio()))
-    assert len(samples) == SAMPLE_RATE
+    assert len(samples) == SAMPLE_RATE / 5
     assert 0.4 < np.abs(samples[1000:-1000]).max() <= 1
 
 
-@pytest.mark.parametrize("channel", range(6))
+@pytest.mark.parametrize("channel", [0, 1, 2, 4, 5])  # 3 is 5.1's effects, without speech
 def test_speech_in_any_single_channel_is_heard(tmp_path: Path, channel: int) -> None:
-    sound = np.zeros((6, 48_000))
-    sound[channel] = wave(48_000)
-    if channel == 3:  # the low frequencies of 5.1 carry no speech
-        return
+    sound = np.zeros((6, 9_600))
+    sound[channel] = wave(48_000, 0.2)
     assert np.abs(heard(decoded(wav(tmp_path / "a.wav", sound, 48_000), Audio()))).max() > 0.1
 
 

@@ -85,7 +85,7 @@ def digest_of(module: str) -> str:
 
 
 def test_a_package_that_is_not_installed_supplies_nothing() -> None:
-    with pytest.raises(ModelMissing, match="moderation models pull net"):
+    with pytest.raises(ModelMissing, match="install the package not_installed"):
         ModelStore().resolve("net", manifest("package:not_installed/net.onnx"))
 
 
@@ -145,7 +145,7 @@ def test_a_download_with_another_digest_leaves_nothing(tmp_path: Path, server: s
 
 def test_a_download_that_fails_is_missing_weights(tmp_path: Path, server: str) -> None:
     store = ModelStore(cache=tmp_path / "cache", offline=False)
-    with pytest.raises(ModelMissing, match="could not be fetched"):
+    with pytest.raises(ModelMissing, match="could not be downloaded"):
         store.resolve("net", manifest(server + "gone.onnx"))
 
 

@@ -224,7 +224,7 @@ def test_context_is_no_finding() -> None:
 
 
 def test_long_lists_are_cut_and_counted() -> None:
-    spoken = (make_evidence("Context/Speech", start_s=n, text="word") for n in range(LINES + 2))
+    spoken = (make_evidence("Context/Speech", start_s=n, text=f"{n}") for n in range(LINES + 2))
     found = (make_evidence("Hate/Slur", start_s=n) for n in range(SEGMENTS + 3))
     text = words(page_of(make_scan(*spoken, *found)))
     assert "2 more are in the JSON report." in text
@@ -240,6 +240,11 @@ def test_what_is_said_and_written_stands_with_its_time_and_findings() -> None:
     text = words(page_of(scan))
     assert "What is said 1 line 0:14.0 A and I will kill you Violence › Threat" in text
     assert "What is written 1 line 0:24.0 call now Context" in text
+
+
+def test_words_that_are_read_again_and_again_are_one_line() -> None:
+    seen = [make_evidence("Context/Screen text", start_s=n, text="CALL NOW") for n in range(5)]
+    assert "What is written 1 line 0:00.0 CALL NOW" in words(page_of(make_scan(*seen)))
 
 
 def paths(page: Page) -> Iterator[dict[str, str]]:

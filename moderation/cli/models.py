@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ from moderation.registry import Registry
 
 __all__ = ["models"]
 
+_WIDTH = 120
+"""Columns of the list: a narrow terminal breaks its lines, which reads better than cut names."""
+
 BAD = 3
 """Exit code when some weights are missing or wrong."""
 
@@ -31,6 +36,8 @@ class _Known:
     weights: Weights
     manifest: Manifest
     place: Path | None
+    own: bool
+    """Whether the operator's model directory supplies it."""
 
 
 @click.group()
@@ -39,22 +46,48 @@ def models() -> None:
 
 
 @models.command("list")
-def list_models() -> None:
-    """Weights that the installed detectors know."""
-    names = ("weights", "detector", "present", "MB", "licence", "sha256")
-    table = Table(*names, box=None, header_style="bold")
-    table.add_column("from", overflow="fold")
+@click.option("--json", "as_json", is_flag=True, help="For programs, with whole addresses.")
+def list_models(as_json: bool) -> None:
+    """Weights that the installed detectors know: origin, licence, digest, present or not."""
+    if as_json:
+        click.echo(json.dumps([_entry(each) for each in _known()], indent=2))
+        return
+    table = Table(box=None, header_style="bold")
+    for name in ("weights", "detector", "present", "MB", "licence", "sha256", "from"):
+        table.add_column(name, no_wrap=True)
     for each in _known():
         table.add_row(*_row(each))
-    Console().print(table)
+    Console(width=max(Console().width, _WIDTH)).print(table)
 
 
 def _row(known: _Known) -> tuple[str, ...]:
     weights = known.weights
     present = "[green]yes[/]" if known.place else "[yellow]no[/]"
     size = f"{weights.bytes / 1e6:.1f}" if weights.bytes else ""
-    origin = weights.source or str(known.place or "the operator")
-    return weights.name, known.user, present, size, weights.licence, weights.digest[:12], origin
+    digest, origin = weights.digest[:8], _origin(known)
+    return weights.name, known.user, present, size, weights.licence, digest, origin
+
+
+def _origin(known: _Known) -> str:
+    """In a word or two: `MODERATION_MODELS`, the package that carries it, or the host."""
+    if known.own:
+        return "MODERATION_MODELS"
+    return re.split("/", known.weights.source.removeprefix("https://"), maxsplit=1)[0]
+
+
+def _entry(known: _Known) -> dict[str, object]:
+    weights = known.weights
+    return {
+        "name": weights.name,
+        "detector": known.user,
+        "present": known.place is not None,
+        "path": known.place and str(known.place),
+        "source": weights.source,
+        "licence": weights.licence,
+        "sha256": weights.digest,
+        "bytes": weights.bytes,
+        "what": weights.what,
+    }
 
 
 @models.command()
@@ -118,4 +151,4 @@ def _known() -> Iterator[_Known]:
 def _placed(store: ModelStore, user: str, weights: Weights, manifest: Manifest) -> _Known:
     found = ((w, path) for w, path in store.places(weights.name, manifest) if path.exists())
     own, place = next(found, (weights, None))
-    return _Known(user, own, manifest, place)
+    return _Known(user, own, manifest, place, own is not weights or not user)

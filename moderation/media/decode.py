@@ -65,6 +65,8 @@ class Decoder:
         self.faults: dict[str, MediaFault] = {}
         self.cut_off = False
         """The file, or our patience, ended before the video did."""
+        self.finished = False
+        """Every packet of the file has been read."""
         self._source, self._limits, self._longest_side = source, limits, longest_side
 
     def events(self) -> Generator[Picture | Block]:
@@ -87,6 +89,7 @@ class Decoder:
                 return
         for track in self.tracks:
             yield from track.finish()
+        self.finished = True
 
     def _packets(self, container: InputContainer, streams: Streams) -> Iterator[Packet[Any]]:
         cuts = container.format.name.partition(",")[0] in _CUT_OFF

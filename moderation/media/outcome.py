@@ -76,28 +76,39 @@ class Outcome:
 
 def _missing(decoder: Decoder, kind: type[Track], refused_us: list[int]) -> int:
     tracks = [track for track in decoder.tracks if isinstance(track, kind)]
-    missing = sum(_missing_of(track) for track in tracks)
-    if tracks and not missing:
-        missing = _missing_tail(decoder)
-    if tracks and decoder.cut_off:
-        missing = max(missing, MICROSECONDS)
+    missing = sum(_missing_of(track, decoder) for track in tracks)
+    if tracks:
+        missing = max(missing, _missing_tail(decoder, tracks))
     return missing + sum(max(claimed, MICROSECONDS) for claimed in refused_us)
 
 
-def _missing_of(track: Track) -> int:
-    """Runs of broken packets, or what the header claims and nobody found: at least a second."""
+def _missing_of(track: Track, decoder: Decoder) -> int:
+    """Runs of broken packets, or what the header claims and nobody found."""
     if not track.frames:
-        return max(track.claimed_us, MICROSECONDS)
-    decoded = track.end_us - (track.start_us or 0)
-    missing = max(track.lost_us, _short(track.claimed_us, decoded))
+        return max(_claimed(track, decoder), MICROSECONDS)
+    missing = max(track.lost_us, _short_of(track, decoder))
     return max(missing, MICROSECONDS) if track.ended else missing
 
 
-def _missing_tail(decoder: Decoder) -> int:
-    """What the container claims, where its streams claim nothing."""
+def _missing_tail(decoder: Decoder, tracks: list[Track]) -> int:
+    """What lay behind the end of a file that ended early: some streams claim nothing themselves."""
+    tail, end = max((_short_of(track, decoder), track.end_us) for track in decoder.tracks)
+    if decoder.cut_off:
+        return max(tail, MICROSECONDS)
+    if tail:
+        return tail if max(track.end_us for track in tracks) <= end + MICROSECONDS else 0
     if any(track.claimed_us for track in decoder.tracks):
         return 0
     return _short(decoder.claimed_us, max(track.end_us for track in decoder.tracks))
+
+
+def _claimed(track: Track, decoder: Decoder) -> int:
+    """The container's claim is that of its longest stream: held against each only if we stopped."""
+    return track.claimed_us or (0 if decoder.finished else decoder.claimed_us)
+
+
+def _short_of(track: Track, decoder: Decoder) -> int:
+    return _short(_claimed(track, decoder), track.end_us - (track.start_us or 0))
 
 
 def _short(claimed_us: int, decoded_us: int) -> int:

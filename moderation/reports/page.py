@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Final, Generic, TypeVar
 
@@ -15,7 +16,7 @@ from moderation.reports.lanes import Lane, family, lanes, ticks
 from moderation.reports.options import Pictures
 from moderation.scan import Scan
 from moderation.taxonomy import CONTEXT
-from moderation.timeline import Instant
+from moderation.timeline import Instant, Span
 from moderation.verdict import Action, Coverage, Reason, Segment, Severity
 
 __all__ = ["Cut", "Line", "Shot", "Summary", "View", "Why", "view"]
@@ -65,7 +66,9 @@ class Why:
 class Line:
     """Something said or shown, with the labels that its words were given."""
 
-    evidence: Evidence
+    text: str
+    subject: str | None
+    span: Span
     labels: tuple[str, ...]
 
 
@@ -179,18 +182,28 @@ def _why(reason: Reason, shots: Iterable[Shot]) -> Why:
 
 
 def _lines(scan: Scan, label: str, findings: Sequence[Segment]) -> Cut[Line]:
-    spoken = [each for each in scan.evidence if each.label == label and each.text]
-    lines = sorted(spoken, key=lambda each: each.span)
+    with_text = (each for each in scan.evidence if each.label == label and each.text)
+    in_order = sorted(with_text, key=lambda each: each.span)
     flagged = [each for each in findings if each.text]
-    return Cut.of([Line(each, _labels(each, flagged)) for each in lines], LINES)
+    repeated = groupby(in_order, key=lambda each: (each.text or "", each.subject))
+    return Cut.of([_line(key, tuple(group), flagged) for key, group in repeated], LINES)
 
 
-def _labels(line: Evidence, flagged: Iterable[Segment]) -> tuple[str, ...]:
+def _line(
+    key: tuple[str, str | None], evidence: Iterable[Evidence], flagged: Iterable[Segment]
+) -> Line:
+    """The same words that were read again and again are one line."""
+    text, subject = key
+    span = Span.hull(each.span for each in evidence)
+    return Line(text, subject, span, _labels(text, span, flagged))
+
+
+def _labels(text: str, span: Span, flagged: Iterable[Segment]) -> tuple[str, ...]:
     """What was found in the line: at its time, in its words."""
     found = (
         each.label
         for each in flagged
-        if not line.span.gap_us(each.span) and _shares_words(line.text or "", each.text or "")
+        if not span.gap_us(each.span) and _shares_words(text, each.text or "")
     )
     return tuple(dict.fromkeys(found))
 

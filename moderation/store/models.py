@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {str: ExactText, datetime: UtcDateTime, float: Float(53)}  # noqa: RUF012 - as SQLAlchemy declares it
+    type_annotation_map = {str: ExactText, datetime: UtcDateTime, float: Float(53)}
 
 
 class VideoRow(Base):

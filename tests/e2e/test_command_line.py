@@ -204,7 +204,9 @@ def test_plugins_are_listed_with_their_detectors(run: Run) -> None:
 
 
 def test_models_are_listed_and_verified(run: Run) -> None:
-    assert "rapidocr" in run("models", "list", COLUMNS="250").stdout.lower()
+    assert "package:rapidocr" in run("models", "list").stdout
+    entries = json.loads(run("models", "list", "--json").stdout)
+    assert all(each["present"] and len(each["sha256"]) == 64 for each in entries)
     done = run("models", "verify")
     assert (done.returncode, "corrupt" in done.stdout) == (0, False)
 
