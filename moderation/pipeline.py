@@ -16,8 +16,9 @@ from moderation import __version__
 from moderation.config import Settings
 from moderation.errors import MediaError, SourceError
 from moderation.evidence import Evidence
-from moderation.examination import Watch, examine
+from moderation.examination import examine
 from moderation.fusion import fuse
+from moderation.look import Watch
 from moderation.media import probe
 from moderation.panel import Panel
 from moderation.pictures import Pictures

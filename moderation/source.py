@@ -73,6 +73,10 @@ class Source:
         """A path that names the opened file, and nothing of its own name."""
         return f"/dev/fd/{self._fd}"
 
+    def rewind(self) -> None:
+        """Begin at the first byte: on macOS all who open the descriptor share one position."""
+        os.lseek(self._fd, 0, os.SEEK_SET)
+
     def read(self, count: int, at: int = 0) -> bytes:
         """Up to `count` bytes from position `at`; raises `SourceError` when the disk does not."""
         try:

@@ -15,7 +15,8 @@ from moderation.config import Settings
 from moderation.detector import Audio, Degraded, Detector, Frames
 from moderation.errors import Cancelled
 from moderation.evidence import Evidence
-from moderation.examination import Examination, Step, Watch, examine
+from moderation.examination import Examination, examine
+from moderation.look import Step, Watch
 from moderation.media import FrameBatch, probe
 from moderation.source import Source
 from moderation.testing.clips import BLACK, WHITE, Clip, silence, tone

@@ -82,7 +82,7 @@ def test_the_pixels_of_all_streams_count_together(tmp_path: Path) -> None:
     assert fault(path, max_pixels=64 * 48 * 7) is MediaFault.TOO_LARGE
 
 
-@pytest.mark.parametrize("codec", ["ffv1", "msmpeg4", "huffyuv"])
+@pytest.mark.parametrize("codec", ["ffv1", "msmpeg4"])
 def test_fault_056_codec_that_is_not_on_the_list(tmp_path: Path, codec: str) -> None:
     assert fault(videos(tmp_path / "a.mkv", [codec])) is MediaFault.UNSUPPORTED_CODEC
 
@@ -122,7 +122,7 @@ def test_fault_059_sdp_binds_no_socket(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        sdp = f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\n"
+        sdp = f"v=0\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n"
     assert fault(file(tmp_path / "a.sdp", sdp)) is MediaFault.UNSUPPORTED_CONTAINER
 
 
@@ -151,14 +151,15 @@ def test_fault_063_polyglot_gives_its_media_part(tmp_path: Path) -> None:
     assert decoded(path, *WANTS).outcome.frames == 5
 
 
-def test_fault_054_subtitles_alone(tmp_path: Path) -> None:
+def test_fault_054_subtitles_alone(tmp_path: Path, shared_data: Path) -> None:
     path = tmp_path / "a.mkv"
-    with av.open(path, "w") as container:
-        stream: Any = container.add_stream("srt")
-        packet = av.Packet(b"hello")
-        packet.pts = packet.dts = 0
-        packet.duration, packet.stream = 1000, stream
-        container.mux(packet)
+    video = shared_data / "video" / "formats" / "sample_with_srt.mkv"
+    with av.open(video) as source, av.open(path, "w") as sink:
+        stream = sink.add_stream_from_template(source.streams.subtitles[0])
+        for packet in source.demux(subtitles=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                sink.mux(packet)
     assert fault(path) is MediaFault.NO_STREAMS
 
 
@@ -179,10 +180,10 @@ def test_fault_062_metadata_that_is_no_text(tmp_path: Path) -> None:
 def test_fault_047_048_bombs_of_length_stay_small(tmp_path: Path) -> None:
     """A year between two frames: nothing is made for the time between."""
     clip = Clip(16, 16, fps=1).show(1, BLACK).show(365 * 86_400, BLACK, fps=1 / (365 * 43_200))
-    path = clip.hear(tone(1)).write(tmp_path / "a.mp4", video="mpeg4")
+    path = clip.write(tmp_path / "a.mkv", video="mjpeg", pixels="yuvj420p")
     seen = decoded(path, *WANTS)
     assert seen.outcome.fault is MediaFault.TOO_LARGE
-    assert seen.feeds[1].examined < 2
+    assert seen.feeds[0].examined <= 3
 
 
 def test_fault_069_the_name_chooses_no_demuxer(tmp_path: Path) -> None:
@@ -252,7 +253,7 @@ def test_fault_041_flipped_bits_in_the_header_give_typed_faults_at_worst(
 
 
 def test_a_decoder_left_in_the_middle_does_not_crash(tmp_path: Path) -> None:
-    """PyAV crashes on containers that the garbage collector closes: a process of its own shows it."""
+    """PyAV crashes on containers that the garbage collector closes; another process shows it."""
     path = Clip(64, 48, fps=10).show(3, numbered(10)).hear(tone(3)).write(tmp_path / "a.mp4")
     script = f"""
 import gc, itertools
@@ -275,8 +276,7 @@ def videos(path: Path, codecs: list[str]) -> Path:
     with av.open(path, "w") as container:
         streams: list[Any] = [container.add_stream(codec, rate=5) for codec in codecs]
         for stream in streams:
-            pixels = "yuv422p" if stream.codec_context.name == "huffyuv" else "yuv420p"
-            stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(2):
             for stream in streams:
                 frame = av.VideoFrame(64, 48, stream.pix_fmt)

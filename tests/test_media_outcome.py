@@ -151,6 +151,18 @@ def test_a_video_stream_that_is_not_decoded_counts_as_missing(tmp_path: Path) ->
     assert missed(seen)[0] > 0
 
 
+def test_a_decoder_that_refuses_its_stream_does_not_stop_the_others(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    video = shared_data / "video" / "formats" / "big_buck_bunny_432_433.webm"
+    path = tmp_path / "clip.webm"
+    path.write_bytes(video.read_bytes().replace(b"\x05vorbis", b"\x05unhear"))
+    seen = decoded(path, *WANTS)
+    assert missed(seen) == [0, 1]
+    assert seen.outcome.frames == 24
+    assert "the audio decoder vorbis refuses the stream" in seen.outcome.message
+
+
 def test_a_change_of_size_splits_the_batch(tmp_path: Path) -> None:
     path = growing(tmp_path / "clip.mkv", [(64, 48), (128, 96), (64, 48)])
     seen = decoded(path, Frames(per_second=100, batch=100))

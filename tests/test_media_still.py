@@ -13,7 +13,7 @@ from moderation.config import MediaLimits
 from moderation.detector import Frames
 from moderation.media import probe, stills
 from moderation.source import Source
-from moderation.testing.clips import BLACK, WHITE, Clip, number_in, numbered
+from moderation.testing.clips import WHITE, Clip, number_in, numbered
 from moderation.testing.decoding import decoded
 from moderation.timeline import Instant
 
@@ -93,8 +93,8 @@ def test_sound_alone_has_no_stills(shared_data: Path) -> None:
 def test_the_counter_shows_the_numbers_of_its_frames(shared_data: Path) -> None:
     """Each frame of this clip has its number drawn; neighbours differ, and so must the stills."""
     path = shared_data / "video" / "onscreen_text" / "counter.mp4"
-    frames = decoded(path, Frames(1_000)).frames
-    images = taken(path, *(frame.at.us for frame in frames), longest_side=1920)
+    frames = decoded(path, Frames(1_000), limits=MediaLimits(longest_side=640)).frames
+    images = taken(path, *(frame.at.us for frame in frames))
     for frame in frames:
         still = np.asarray(images[frame.at.us], np.int16)
         nearest = min(frames, key=lambda other: float(np.abs(still - other.image).mean()))

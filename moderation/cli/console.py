@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from moderation.examination import Step
+from moderation.look import Step
 from moderation.timeline import Instant
 
 __all__ = ["Reporter", "fail", "note", "pulling", "reporter", "set_up_logging", "stderr"]

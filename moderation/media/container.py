@@ -76,6 +76,7 @@ def open_container(
     A container that is left to Python's garbage collector can crash the process, so it is never
     handed out of a `with`. Raises `MediaError`.
     """
+    source.rewind()
     options = _options(limits) | (_UNDECODED if undecoded else {})
     try:
         container = av.open(source.descriptor, "r", options=options, metadata_errors="replace")
@@ -85,6 +86,8 @@ def open_container(
         if len(container.streams) > limits.max_streams:
             raise _too_many_streams(limits)
         yield container
+    except (av.error.FFmpegError, UnicodeDecodeError, MemoryError) as error:
+        raise _unreadable(error) from error
     finally:
         container.close()
 
@@ -254,8 +257,12 @@ def _unopened(source: Source, limits: MediaLimits, error: Exception) -> MediaErr
         )
     if sum(mark in head for mark in _PROTECTION) > 1:
         return encrypted()
+    return _unreadable(error)
+
+
+def _unreadable(error: Exception) -> MediaError:
     return MediaError(
-        f"the file is damaged or cut off before it can be opened: {_reason(error)}",
+        f"the file is damaged or cut off: {_reason(error)}",
         fault=MediaFault.UNREADABLE,
         hint="upload it again",
     )

@@ -26,6 +26,7 @@ from moderation.media.picture import Picture
 from moderation.media.sound import Block
 from moderation.media.survey import Survey, survey
 from moderation.media.track import AudioTrack, Track, VideoTrack
+from moderation.media.truncation import ends_early
 from moderation.source import Source
 from moderation.timeline import MICROSECONDS
 
@@ -33,6 +34,8 @@ __all__ = ["Decoder", "look_over"]
 
 _SETTLED_US = MICROSECONDS
 """How much of a stream must have passed before its frame rate is judged."""
+
+_BROKEN_OFF = "the file is cut off or damaged"
 
 _CUT_OFF = frozenset({"mov", "avi", "flv", "asf", "wav", "w64"})
 """Containers in which a packet that is marked as corrupt is one that the file's end cuts off."""
@@ -72,14 +75,16 @@ class Decoder:
     def events(self) -> Generator[Picture | Block]:
         """Pictures and sound in the order of the file. Raises `MediaError` when there are none."""
         start = look_over(self._source, self._limits).start
+        if ends_early(self._source):
+            self._cut(MediaFault.UNREADABLE, _BROKEN_OFF)
         with open_container(self._source, self._limits) as container:
             streams = Streams.of(container)
             self.tracks = self._tracks(container, streams, start)
-            yield from self._decode(container, streams)
+            yield from self._decode(container)
 
-    def _decode(self, container: InputContainer, streams: Streams) -> Iterator[Picture | Block]:
+    def _decode(self, container: InputContainer) -> Iterator[Picture | Block]:
         tracks = {track.stream.index: track for track in self.tracks}
-        for packet in self._packets(container, streams):
+        for packet in self._packets(container) if tracks else ():
             track = tracks[packet.stream_index]
             for event in track.decode(packet):
                 yield event
@@ -91,16 +96,16 @@ class Decoder:
             yield from track.finish()
         self.finished = True
 
-    def _packets(self, container: InputContainer, streams: Streams) -> Iterator[Packet[Any]]:
+    def _packets(self, container: InputContainer) -> Iterator[Packet[Any]]:
         cuts = container.format.name.partition(",")[0] in _CUT_OFF
         try:
-            for packet in container.demux(list(streams)):
+            for packet in container.demux([track.stream for track in self.tracks]):
                 if packet.size:
                     if cuts and packet.is_corrupt:
-                        self._cut(MediaFault.UNREADABLE, "the file is cut off or damaged")
+                        self._cut(MediaFault.UNREADABLE, _BROKEN_OFF)
                     yield packet
         except DECODER_ERRORS:
-            self._cut(MediaFault.UNREADABLE, "the file is cut off or damaged")
+            self._cut(MediaFault.UNREADABLE, _BROKEN_OFF)
 
     def _beyond(self, track: Track) -> bool:
         limits, frames = self._limits, sum(each.frames for each in self._videos)

@@ -103,8 +103,9 @@ def _missing_tail(decoder: Decoder, tracks: list[Track]) -> int:
 
 
 def _claimed(track: Track, decoder: Decoder) -> int:
-    """The container's claim is that of its longest stream: held against each only if we stopped."""
-    return track.claimed_us or (0 if decoder.finished else decoder.claimed_us)
+    """The container's claim is that of its longest stream: held against others only when cut."""
+    whole = decoder.finished and not decoder.cut_off
+    return track.claimed_us or (0 if whole else decoder.claimed_us)
 
 
 def _short_of(track: Track, decoder: Decoder) -> int:

@@ -61,7 +61,7 @@ def _first_size(container: InputContainer, stream: VideoStream) -> tuple[int, in
     try:
         for count, packet in enumerate(container.demux(stream)):
             for frame in stream.decode(packet):
-                return displayed_size(frame, context.sample_aspect_ratio)
+                return displayed_size(frame, stream.sample_aspect_ratio)
             if count >= _FIRST_PACKETS:
                 break
     except DECODER_ERRORS:

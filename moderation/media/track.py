@@ -155,9 +155,7 @@ class VideoTrack(Track):
         super().__init__(stream, number, claimed_us, limits)
         self._frame_us = round(MICROSECONDS / frame_rate(stream, limits))
         self.clock = Clock(_scale(stream, start), self._frame_us)
-        self._renderer = Renderer(
-            longest_side or limits.longest_side, stream.codec_context.sample_aspect_ratio
-        )
+        self._renderer = Renderer(longest_side or limits.longest_side, stream.sample_aspect_ratio)
 
     def _present(self, frame: VideoFrame) -> Iterator[Picture]:
         at = self.clock.tick(frame.pts)

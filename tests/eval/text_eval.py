@@ -5,8 +5,10 @@
 A text counts as flagged when any hit, of any label, scores at least `FLOOR`: what the default
 policy sends to a person. The column `hate` counts hits under Hate/ and Violence/ only. The lists
 were written looking at the half `develop` of each set; the figures to quote are those of the
-other half, `report`. The halves are drawn by a checksum of the template a case was made from
-(HateCheck) or of the text itself, so that they stay the same from run to run.
+other half, `report`, whose rows were not read; its totals and shares by group were. The halves
+are drawn by a checksum of the template a case was made from (HateCheck) or of the text itself, so
+that they stay the same from run to run. Hatemoji's halves share their templates: its figure says
+less about unseen text than HateCheck's.
 
 The linear model (`models/profanity_check`, formula in its SOURCE.md) flags at 0.5. It was trained
 on Davidson's tweets: its figure there is on its own training data.
