@@ -51,7 +51,10 @@ def examine(
     readers = [(each, each.wants) for each in detectors if isinstance(each.wants, Text)]
     looks, outcome = _first_stage(source, video, shown, settings, watch)
     found = [seen for look in looks for seen in look.evidence]
-    looks += [_second_stage(each, wants, found, video, settings) for each, wants in readers]
+    texts = [_second_stage(each, wants, found, video, settings) for each, wants in readers]
+    for text in texts:
+        text.settle(outcome)
+    looks += texts
     evidence = [seen for look in looks for seen in look.evidence]
     coverage = [look.coverage(outcome) for look in looks]
     looked = {look.detector.name for look in looks}
@@ -102,6 +105,7 @@ def _first_stage(
             outcome = decode.run(lambda at: watch(Step("decode", at, Instant(video.duration_us))))
             for look in looks:
                 look.wait()
+                look.settle(outcome)
         except BaseException:
             decode.stop(Cancelled())
             for look in looks:

@@ -74,7 +74,6 @@ class Look(threading.Thread):
         self.busy_since: float | None = None
         self._feed, self._settings, self._watch = feed, settings, watch
         self._end = Instant(video.duration_us)
-        self._last = self._end + _SLACK_US
         self._failure, self._shortfalls = "did not finish", dict[str, None]()
         self._refused, self._degraded, self._done = 0, False, threading.Event()
 
@@ -107,6 +106,15 @@ class Look(threading.Thread):
     @property
     def finished(self) -> bool:
         return self._done.is_set()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Refuse evidence outside of what was decoded: how long a video is, headers only claim."""
+        last = outcome.decoded + _SLACK_US
+        inside = [
+            each for each in self.evidence if each.span.start.us >= 0 and each.span.end <= last
+        ]
+        self._refused += len(self.evidence) - len(inside)
+        self.evidence = inside
 
     def coverage(self, outcome: Outcome) -> Coverage:
         """What it planned and what it examined, with all reasons why the two differ."""
@@ -148,17 +156,10 @@ class Look(threading.Thread):
             self._shortfalls[seen.reason] = None
         elif seen.score < self._settings.evidence_floor:
             return
-        elif len(self.evidence) >= self._settings.max_evidence or not self._is_sound(seen):
+        elif len(self.evidence) >= self._settings.max_evidence or not _is_storable(seen):
             self._refused += 1
         else:
             self.evidence.append(seen)
-
-    def _is_sound(self, seen: Evidence) -> bool:
-        """Whether it lies inside the video and can be stored: its id is made of strict JSON."""
-        try:
-            return bool(seen.id) and seen.span.start.us >= 0 and seen.span.end <= self._last
-        except (TypeError, ValueError):
-            return False
 
 
 class Watchdog(threading.Thread):
@@ -181,6 +182,14 @@ class Watchdog(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+
+
+def _is_storable(seen: Evidence) -> bool:
+    """Its id is made of strict JSON, and so must what the store keeps be."""
+    try:
+        return bool(seen.id)
+    except (TypeError, ValueError):
+        return False
 
 
 def _time_of(batch: Any) -> Instant:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import structlog
+
+from moderation.config import MediaLimits
+from moderation.errors import MediaError, OutOfSpace, StoreError
 from moderation.media import stills
 from moderation.scan import Scan
 from moderation.source import Source
@@ -14,6 +19,8 @@ from moderation.taxonomy import Taxonomy
 from moderation.timeline import Instant
 
 __all__ = ["Pictures"]
+
+log = structlog.get_logger(__name__)
 
 LONGEST_SIDE = 480
 """Pixels: enough to judge a frame, small enough for a page with dozens of them."""
@@ -25,8 +32,8 @@ MOST = 40
 class Pictures:
     """Evidence pictures in `folder/<sha256>/<microseconds>.jpg`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, limits: MediaLimits | None = None) -> None:
+        self.folder, self._limits = folder, limits
 
     def path(self, sha256: str, at: Instant) -> Path:
         return self.folder / sha256 / f"{at.us}.jpg"
@@ -39,17 +46,41 @@ class Pictures:
             return None
 
     def keep(self, scan: Scan, source: Source) -> None:
-        """Keep the best frame of every segment that is more than context."""
-        if scan.video.has_video:
-            missing = [at for at in _shown(scan) if not self.path(scan.video.sha256, at).exists()]
-            for at, jpeg in stills(source, scan.video, missing, LONGEST_SIDE):
-                self._write(self.path(scan.video.sha256, at), jpeg)
+        """Keep the best frame of every segment that is more than context.
 
-    def _write(self, path: Path, jpeg: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".still-", delete=False) as part:
+        A frame that cannot be had a second time is left out: the evidence stands without it.
+        Raises `OutOfSpace`, and `StoreError` for a folder that cannot be written.
+        """
+        missing = [at for at in _shown(scan) if not self.path(scan.video.sha256, at).exists()]
+        try:
+            for at, jpeg in stills(source, scan.video, missing, LONGEST_SIDE, self._limits):
+                _write(self.path(scan.video.sha256, at), jpeg)
+        except MediaError as error:
+            log.warning("a picture could not be made", uri=source.uri, reason=str(error))
+        except OSError as error:
+            raise _refused(self.folder, error) from None
+
+
+def _write(path: Path, jpeg: bytes) -> None:
+    """Under its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".still-", delete=False) as part:
+        try:
             part.write(jpeg)
-        os.replace(part.name, path)
+            part.flush()
+            os.replace(part.name, path)
+        finally:
+            Path(part.name).unlink(missing_ok=True)
+
+
+def _refused(folder: Path, error: OSError) -> OutOfSpace | StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutOfSpace(
+            f"no space is left for pictures in {folder}", hint="free some, then again"
+        )
+    return StoreError(
+        f"pictures cannot be kept in {folder} ({error.strerror})", hint="correct the setting `home`"
+    )
 
 
 def _shown(scan: Scan) -> Iterable[Instant]:

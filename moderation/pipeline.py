@@ -40,7 +40,7 @@ class Pipeline:
 
     def __init__(self, settings: Settings, panel: Panel, policy: Policy, store: Store) -> None:
         self.settings, self.panel, self.policy, self.store = settings, panel, policy, store
-        self.pictures = Pictures(settings.pictures)
+        self.pictures = Pictures(settings.pictures, settings.media)
         self._fingerprint = panel.fingerprint
 
     def scan(

@@ -160,7 +160,8 @@ def test_a_decoder_that_refuses_its_stream_does_not_stop_the_others(
     seen = decoded(path, *WANTS)
     assert missed(seen) == [0, 1]
     assert seen.outcome.frames == 24
-    assert "the audio decoder vorbis refuses the stream" in seen.outcome.message
+    assert seen.outcome.message.startswith("the audio decoder vorbis refuses the stream")
+    assert "only one of its sound tracks" not in seen.outcome.message
 
 
 def test_a_change_of_size_splits_the_batch(tmp_path: Path) -> None:

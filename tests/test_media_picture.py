@@ -81,7 +81,7 @@ def test_mirroring_is_applied(
         ("libx264", "yuv422p10le"),
         ("libx264", "yuv444p"),
         ("libx264", "yuvj420p"),
-        ("libx265", "yuv420p10le"),
+        ("libx264", "yuv420p10le"),
         ("prores_ks", "yuva444p10le"),
         ("mjpeg", "yuvj444p"),
     ],

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from moderation.config import MediaLimits
@@ -95,7 +96,7 @@ def sound_alone(path: Path, *, cover: bool = False) -> Path:
             frame.pts, frame.time_base = 0, Fraction(1)
             container.mux(picture.encode(frame))
             container.mux(picture.encode())
-        sound = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
         sound.sample_rate, sound.pts = 16_000, 0
         container.mux(voice.encode(sound))
         container.mux(voice.encode())

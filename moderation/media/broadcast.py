@@ -62,11 +62,14 @@ class Broadcast:
 
     feeds: tuple[Feed[Any], ...]
     """One for each want, in their order."""
+    video: Video
+    """What was probed."""
 
     def __init__(
         self, source: Source, video: Video, wants: Sequence[Want], limits: MediaLimits
     ) -> None:
-        self._source, self._video, self._limits = source, video, limits
+        self.video = video
+        self._source, self._limits = source, limits
         self._groups = {want: _group(want, limits) for want in wants}
         self.feeds = tuple(self._groups[want].feed(limits.queue_batches) for want in wants)
         self._interruption: BaseException | None = None
@@ -121,9 +124,7 @@ class Broadcast:
         shortfall = Shortfall.of(decoder)
         for group in self._groups.values():
             group.plan(shortfall)
-            if group.exhausted:
-                message = f"more than {self._limits.max_samples} samples"
-                decoder.faults[message] = MediaFault.TOO_LARGE
+            decoder.faults.update(group.faults)
         outcome = Outcome.of(decoder, shortfall)
         for feed in self.feeds:
             feed.end()
@@ -133,7 +134,6 @@ class Broadcast:
 class _Group:
     """The feeds of equal wants, and what gathers their batches."""
 
-    exhausted = False
     unit = ""
 
     def __init__(self) -> None:
@@ -142,6 +142,11 @@ class _Group:
     def feed(self, capacity: int) -> Feed[Any]:
         self.feeds.append(Feed(self.unit, capacity))
         return self.feeds[-1]
+
+    @property
+    def faults(self) -> dict[str, MediaFault]:
+        """Why not all that was decoded was handed on."""
+        return {}
 
     @property
     def open(self) -> bool:
@@ -157,7 +162,8 @@ class _Pictures(_Group):
 
     def __init__(self, want: FramesWant, limits: MediaLimits) -> None:
         super().__init__()
-        self._batcher = Batcher(want.per_second, want.batch, limits.max_samples, self.deliver)
+        self._most = limits.max_samples
+        self._batcher = Batcher(want.per_second, want.batch, self._most, self.deliver)
 
     def add(self, event: Picture | Block) -> None:
         if isinstance(event, Picture):
@@ -171,8 +177,13 @@ class _Pictures(_Group):
             feed.plan(self._batcher.planned(shortfall.pictures_us))
 
     @property
-    def exhausted(self) -> bool:  # type: ignore[override]
-        return self._batcher.exhausted
+    def faults(self) -> dict[str, MediaFault]:
+        faults = {}
+        if self._batcher.exhausted:
+            faults[f"more than {self._most} samples"] = MediaFault.TOO_LARGE
+        if self._batcher.failed:
+            faults["some pictures cannot be converted to RGB"] = MediaFault.UNREADABLE
+        return faults
 
 
 class _Sound(_Group):

@@ -133,6 +133,7 @@ class Decoder:
 
     def _tracks(self, container: InputContainer, streams: Streams, start: Fraction) -> list[Track]:
         self.claimed_us = claimed_us(container)
+        self._note_refused(streams)
         self.unseen_us = [claimed_us(container, each) for each in streams.unseen]
         self.unheard_us = [claimed_us(container, each) for each in streams.unheard]
         opened = [each for each in streams if self._opens(container, each)]
@@ -146,6 +147,15 @@ class Decoder:
             claimed = claimed_us(container, streams.audio)
             tracks.append(AudioTrack(streams.audio, claimed, self._limits, start))
         return tracks
+
+    def _note_refused(self, streams: Streams) -> None:
+        if streams.unseen:
+            message = "a video stream has a codec that is not supported"
+            self.faults[message] = MediaFault.UNSUPPORTED_CODEC
+        if streams.unheard:
+            heard = "only one of its sound tracks is listened to"
+            message = heard if streams.audio else "its sound has a codec that is not supported"
+            self.faults[message] = MediaFault.UNSUPPORTED_CODEC
 
     def _opens(self, container: InputContainer, stream: VideoStream | AudioStream) -> bool:
         try:

@@ -123,10 +123,6 @@ def _reasons(decoder: Decoder, shortfall: Shortfall) -> dict[str, MediaFault]:
         reasons.update(track.faults)
         if not track.frames:
             reasons[f"nothing of the {track.kind} decodes"] = MediaFault.UNREADABLE
-    if decoder.unseen_us:
-        reasons["a video stream has a codec that is not supported"] = MediaFault.UNSUPPORTED_CODEC
-    if decoder.unheard_us:
-        reasons["only one of its sound tracks is listened to"] = MediaFault.UNSUPPORTED_CODEC
     if not reasons and (shortfall.pictures_us or shortfall.sound_us):
         reasons["it ends before its header says"] = MediaFault.UNREADABLE
     return reasons
