@@ -59,7 +59,7 @@ lint: setup ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@for tests in plugins/*/tests; do $(BIN)/mypy --exclude '^$$' $$tests || exit 1; done
+	@for tests in plugins/*/tests; do $(BIN)/mypy $$tests/*.py || exit 1; done
 	$(BIN)/lint-imports
 
 format: setup ## what the linters can put right by themselves

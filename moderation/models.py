@@ -47,13 +47,17 @@ class ModelStore:
         """
         if _looks_like_path(name):
             return self._explicit(Path(name).expanduser(), manifest)
-        for weights, path in self.places(name, manifest):
-            if path.exists():
-                return _verified(weights, path)
+        if found := self.find(name, manifest):
+            return _verified(*found)
         known = manifest.weights.get(name)
         if known and not self.offline and _downloadable(known):
             return self._pulled(known)
         raise self._missing(name, manifest)
+
+    def find(self, name: str, manifest: Manifest) -> tuple[Weights, Path] | None:
+        """The best place at which weights of that name lie whole; contents not read."""
+        places = self.places(name, manifest)
+        return next((each for each in places if _is_whole(*each)), None)
 
     def places(self, name: str, manifest: Manifest) -> Iterator[tuple[Weights, Path]]:
         """Where weights of that name may lie, best first."""
@@ -72,9 +76,8 @@ class ModelStore:
         found: dict[str, str] = {}
         own = [Manifest.of_directory(directory) for directory in self.directories]
         for name in {*manifest.weights, *(each for known in own for each in known.weights)}:
-            place = next((w for w, path in self.places(name, manifest) if path.exists()), None)
-            if place:
-                found[name] = place.digest
+            if place := self.find(name, manifest):
+                found[name] = place[0].digest
         return found
 
     def pull(self, weights: Weights, progress: Progress = lambda *_: None) -> Model:
@@ -87,11 +90,8 @@ class ModelStore:
         target = self.cache / weights.name
         for file, digest in weights.files.items():
             address = weights.source + file if weights.source.endswith("/") else weights.source
-            place = (
-                weights.path_in(target)
-                if len(weights.files) == 1
-                else weights.path_in(target) / file
-            )
+            path = weights.path_in(target)
+            place = path if len(weights.files) == 1 else path / file
             if not place.exists() or sha256_of(place) != digest:
                 download(address, place, digest, progress)
         return _verified(weights, weights.path_in(target))
@@ -135,6 +135,13 @@ class ModelStore:
             fetch = f"run `moderation models pull {name}`"
         hint = f"{fetch}, or name their directory in MODERATION_MODELS"
         return ModelMissing(f"the weights {name} are not on this machine", hint=hint)
+
+
+def _is_whole(weights: Weights, path: Path) -> bool:
+    """Whether all files are there; a download that was interrupted may have left some."""
+    if len(weights.files) == 1:
+        return path.exists()
+    return all((path / file).exists() for file in weights.files)
 
 
 def _looks_like_path(name: str) -> bool:

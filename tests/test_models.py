@@ -130,6 +130,18 @@ def test_several_files_are_pulled_into_one_folder(tmp_path: Path, server: str) -
     assert sorted(each.name for each in model.path.iterdir()) == ["config.json", "net.onnx"]
 
 
+def test_an_interrupted_pull_is_missing_and_can_be_taken_up(tmp_path: Path, server: str) -> None:
+    files = {"net.onnx": DIGEST, "gone.json": hashlib.sha256(b"{}").hexdigest()}
+    folder = Weights(name="folder", files=files, source=server)
+    store = ModelStore(cache=tmp_path / "cache")
+    with pytest.raises(ModelError, match="could not be fetched"):
+        store.pull(folder)
+    with pytest.raises(ModelMissing):
+        store.resolve("folder", Manifest({"folder": folder}))
+    (tmp_path / "hub" / "gone.json").write_bytes(b"{}")
+    assert store.pull(folder).path.is_dir()
+
+
 def test_offline_nothing_is_downloaded(tmp_path: Path, server: str) -> None:
     store = ModelStore(cache=tmp_path / "cache", offline=True)
     with pytest.raises(ModelMissing):

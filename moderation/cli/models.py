@@ -149,6 +149,5 @@ def _known() -> Iterator[_Known]:
 
 
 def _placed(store: ModelStore, user: str, weights: Weights, manifest: Manifest) -> _Known:
-    found = ((w, path) for w, path in store.places(weights.name, manifest) if path.exists())
-    own, place = next(found, (weights, None))
+    own, place = store.find(weights.name, manifest) or (weights, None)
     return _Known(user, own, manifest, place, own is not weights or not user)
