@@ -54,7 +54,7 @@ def test_a_video_has_a_limited_number_of_pictures(clip: Path, tmp_path: Path) ->
     assert len(list(tmp_path.rglob("*.jpg"))) == MOST
 
 
-def test_an_instant_without_a_frame_has_no_picture(clip: Path, tmp_path: Path) -> None:
+def test_an_instant_without_a_frame_has_no_picture(tmp_path: Path) -> None:
     pictures = Pictures(tmp_path)
     assert pictures.get(scan_of("Violence/Weapons/Knife"), Instant(99)) is None
 
