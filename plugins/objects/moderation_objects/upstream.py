@@ -1,9 +1,9 @@
 """Ultralytics, imported so that it keeps to itself.
 
 Left alone, its import reads and writes a settings file in the user's home, asks the network
-whether it is there, and changes OpenCV's and OpenMP's threads and Pillow's `open` for the whole process; later
-it installs packages, downloads weights, reports usage and unpickles checkpoints without a check.
-Its log goes to stdout, where our reports go.
+whether it is there, and changes OpenCV's and OpenMP's threads and Pillow's `open` for the whole
+process; later it installs packages, downloads weights, reports usage and unpickles checkpoints
+without a check. Its log goes to stdout, where our reports go.
 """
 
 from __future__ import annotations
