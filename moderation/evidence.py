@@ -22,7 +22,7 @@ _DECIMALS = 6
 """Scores and boxes are kept to this many decimals, so that two runs that differ in the last bit
 of a float are one piece of evidence."""
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 """One encoder for all: making one takes as long as encoding with it."""
 
 
@@ -140,10 +140,7 @@ class Evidence:
 
     @cached_property
     def id(self) -> str:
-        """16 hex digits of the content's sha256: the same sight has the same id in every run.
-
-        Raises `ValueError` or `TypeError` for a `detail` that is no strict JSON.
-        """
+        """16 hex digits of the content's sha256: the same sight has the same id in every run."""
         box = self.box and [self.box.left, self.box.top, self.box.width, self.box.height]
         what = [self.detector, self.label, self.score, self.text, self.subject, self.detail]
         where = [self.span.start.us, self.span.end.us, box]

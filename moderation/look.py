@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -185,9 +186,9 @@ class Watchdog(threading.Thread):
 
 
 def _is_storable(seen: Evidence) -> bool:
-    """Its id is made of strict JSON, and so must what the store keeps be."""
+    """The store keeps details as strict JSON."""
     try:
-        return bool(seen.id)
+        return bool(json.dumps(dict(seen.detail), allow_nan=False))
     except (TypeError, ValueError):
         return False
 

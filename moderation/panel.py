@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib import metadata
 from typing import Any
 
@@ -44,6 +45,7 @@ class Panel:
             registry.get(name)
         for name, each in sorted(registry.detectors.items()):
             self._seat(each, dict(settings.detectors.get(name, {})))
+        self._seated, self._unseated = tuple(self.detectors), tuple(self.absent)
 
     def _seat(self, detector: DetectorClass, options: dict[str, Any]) -> None:
         if str(options.pop("enabled", True)).lower() in ("false", "0", "no", "off"):
@@ -52,19 +54,19 @@ class Panel:
         else:
             self.detectors.append(detector(options, model_store(self.settings)))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Equal for two panels that would see the same in the same bytes; sha256, hex.
 
         Made without loading weights, so that a stored scan is found at once: their digests are
-        taken from the manifests of those that lie on this machine.
+        taken from the manifests of those that lie on this machine. Loading does not change it.
         """
         content = {
             "core": __version__,
             "floor": self.settings.evidence_floor,
             "media": self.settings.media.model_dump(),
-            "detectors": {each.name: _identity(each) for each in self.detectors},
-            "absent": sorted(each.detector for each in self.absent),
+            "detectors": {each.name: _identity(each) for each in self._seated},
+            "absent": sorted(each.detector for each in self._unseated),
         }
         canonical = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -123,3 +123,9 @@ def test_a_detectors_own_state_changes_the_fingerprint(tmp_path: Path) -> None:
             return "another watch list"
 
     assert panel(tmp_path, Listed).fingerprint != panel(tmp_path, Brightness).fingerprint
+
+
+def test_what_does_not_load_leaves_the_fingerprint_as_it_was(tmp_path: Path) -> None:
+    seated = panel(tmp_path, WithoutWeights, Loudness)
+    seated.load()
+    assert seated.fingerprint == panel(tmp_path, WithoutWeights, Loudness).fingerprint

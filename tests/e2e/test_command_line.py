@@ -17,7 +17,7 @@ from typing import TypeAlias
 import jsonschema
 import pytest
 
-from moderation.testing.clips import BLACK, Clip, solid, written
+from moderation.testing.clips import BLACK, Clip, numbered, solid, written
 
 Done: TypeAlias = "subprocess.CompletedProcess[str]"
 Run: TypeAlias = Callable[..., Done]
@@ -270,7 +270,8 @@ def test_a_foreign_database_is_left_alone(run: Run, clips: Path, tmp_path: Path)
 def test_ctrl_c_keeps_what_is_done_and_writes_no_half_report(clips: Path, tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text(POLICY.format(action="review"))
     long = tmp_path / "long.mp4"
-    Clip(640, 360, fps=2).show(600, written(BLACK, "still here")).write(long)
+    # Every frame is another, so that reading them takes far longer than this test waits.
+    Clip(640, 360, fps=1).show(300, numbered(1)).write(long)
     page = tmp_path / "report.json"
     arguments = [
         "scan",
