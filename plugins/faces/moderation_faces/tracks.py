@@ -1,19 +1,20 @@
 """Faces followed over time: one track per person in sight, not one per frame.
 
 A face continues a track when it is where the track was last, or when its embedding is like the
-track's. Without a watch list nobody's face is embedded, and place alone decides.
+track's. Without a watch list nobody's face is embedded; then place and motion decide.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from moderation import Box, Instant, Span
+from moderation import Instant, Span
+from moderation.timeline import MICROSECONDS
 from moderation_faces.face import Face
+from moderation_faces.motion import moved, nearness
 from moderation_faces.watchlist import Embedding, Match
 
 __all__ = ["Recognition", "Sight", "Track", "Tracker"]
@@ -120,9 +121,10 @@ class Tracker:
         ended = [track for track in self._open if self._is_over(track, at)]
         self._open = [track for track in self._open if track not in ended]
         left = list(sights)
-        for track, sight in self._pairs(sights):
-            track.add(sight)
-            left.remove(sight)
+        for pairs in (self._pairs, self._moved):
+            for track, sight in list(pairs(left)):
+                track.add(sight)
+                left.remove(sight)
         self._open += [Track.of(next(self._numbers), sight) for sight in left]
         self._before = at
         return ended
@@ -146,20 +148,22 @@ class Tracker:
                 taken |= {id(track), id(sight)}
                 yield track, sight
 
+    def _moved(self, sights: Sequence[Sight]) -> Iterator[tuple[Track, Sight]]:
+        """Tracks of the frame before with sights elsewhere, where no embedding tells them apart."""
+        lost = [track for track in self._open if track.span.end == self._before]
+        unknown = [sight for sight in sights if sight.embedding is None]
+        if self._before is not None and lost and unknown:
+            seconds = (unknown[0].at - self._before) / MICROSECONDS
+            boxes = [track.last.face.box for track in lost], [each.face.box for each in unknown]
+            for index, other in moved(*boxes, seconds):
+                yield lost[index], unknown[other]
+
     def _affinity(self, track: Track, sight: Sight) -> float:
         """How surely they are one person; 0 when they are not."""
-        near = _nearness(track.last.face.box, sight.face.box)
+        near = nearness(track.last.face.box, sight.face.box)
         similarity = None if sight.embedding is None else track.similarity(sight.embedding)
         if similarity is None:
             return near if near >= _NEAR else 0.0
         like = self._likeness(similarity)
         same = like >= _LIKE or (near >= _NEAR and like >= _UNLIKE)
         return near + like if same else 0.0
-
-
-def _nearness(one: Box, other: Box) -> float:
-    """1 for the same box, 0 for boxes that are a whole face apart; less for unequal sizes."""
-    across = (one.left + one.right - other.left - other.right) / (one.width + other.width)
-    down = (one.top + one.bottom - other.top - other.bottom) / (one.height + other.height)
-    sizes = math.sqrt(min(one.area, other.area) / max(one.area, other.area))
-    return max(0.0, 1 - math.hypot(across, down)) * sizes

@@ -55,6 +55,16 @@ def test_a_face_that_moves_half_its_width_is_one_track() -> None:
     assert len(follow(sight(0), sight(1, left=0.5), sight(2, left=0.6))) == 1
 
 
+def test_a_small_face_that_a_pan_moves_is_one_track() -> None:
+    assert len(follow(*(sight(s, left=0.1 + 0.1 * s, side=0.03) for s in range(6)))) == 1
+
+
+def test_two_small_faces_that_a_pan_moves_keep_their_tracks() -> None:
+    lefts = [(second, start + 0.1 * second) for second in range(5) for start in (0.1, 0.25)]
+    tracks = follow(*(sight(second, left=left, side=0.03) for second, left in lefts))
+    assert [track.frames for track in tracks] == [5, 5]
+
+
 @pytest.mark.parametrize("other", [{"left": 0.7}, {"side": 0.03}])
 def test_a_face_elsewhere_or_of_another_size_is_another_track(other: dict[str, float]) -> None:
     assert len(follow(sight(0), sight(1, **other))) == 2  # type: ignore[arg-type]
