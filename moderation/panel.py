@@ -90,7 +90,9 @@ class Panel:
             self.absent.append(_not_loaded(detector.name, str(error)))
         except Exception as error:  # the boundary: a detector that breaks costs its own coverage
             log.warning("a detector did not load", detector=detector.name, exc_info=True)
-            self.absent.append(_not_loaded(detector.name, f"{type(error).__name__}: {error}"))
+            reason = f"{type(error).__name__}: {error}"
+            failed = CoverageStatus.FAILED  # which asks for another look; a bug may pass
+            self.absent.append(Coverage(detector=detector.name, status=failed, reason=reason))
         else:
             return True
         return False

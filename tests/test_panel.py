@@ -75,10 +75,10 @@ def test_missing_weights_cost_that_detector_only(tmp_path: Path) -> None:
     assert seated.absent[0].reason == "the weights x are not here: pull them"
 
 
-def test_a_detector_that_breaks_in_loading_is_unavailable(tmp_path: Path) -> None:
+def test_a_detector_that_breaks_in_loading_has_failed(tmp_path: Path) -> None:
     seated = panel(tmp_path, Breaking)
     seated.load()
-    assert seated.absent[0].status is CoverageStatus.UNAVAILABLE
+    assert seated.absent[0].status is CoverageStatus.FAILED
     assert seated.absent[0].reason == "ValueError: a bug"
 
 

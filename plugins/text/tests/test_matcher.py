@@ -362,3 +362,12 @@ def _own() -> Matcher:
     if not _MATCHERS:
         _MATCHERS.append(Matcher(Lexicon([parse(Path("test.terms"), LIST)])))
     return _MATCHERS[0]
+
+
+@pytest.mark.parametrize("text", ["kill yourself", "go kys", "just hang yourself"])
+def test_telling_somebody_to_die_by_their_own_hand_is_no_mere_insult(
+    built_in: Matcher, text: str
+) -> None:
+    surest = max(built_in.find(text), key=lambda hit: hit.score)
+    assert surest.term.label == "Self-harm/Text"
+    assert surest.score > 0.8
