@@ -106,13 +106,25 @@ class Settings(BaseSettings):
         gt=0,
         description="seconds a detector may take over one batch before the scan goes on without it",
     )
-    plugins: tuple[str, ...] | None = Field(
-        None, description="entry points that may load; unset: all that are installed"
+    plugins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="entry points that may load, by comma; unset: all that are installed"
     )
     detectors: Mapping[str, Mapping[str, Any]] = Field(
         default_factory=dict, description="options per detector; `enabled = false` switches one off"
     )
     media: MediaLimits = MediaLimits()
+
+    @field_validator("home")
+    @classmethod
+    def _whole_path(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
 
     @field_validator("models", mode="before")
     @classmethod

@@ -45,12 +45,20 @@ class Frames:
     per_second: float = 1.0
     batch: int = 16
 
+    def __post_init__(self) -> None:
+        if not (self.per_second > 0 and self.batch > 0):
+            raise ValueError(f"frames are wanted more often than never, not {self}")
+
 
 @dataclass(frozen=True, slots=True)
 class Audio:
     """The whole sound, in chunks of `seconds`; the last one is shorter."""
 
     seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise ValueError(f"a chunk of sound is longer than nothing, not {self}")
 
 
 @dataclass(frozen=True, slots=True)

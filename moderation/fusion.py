@@ -240,6 +240,10 @@ def _shortfall(coverage: Coverage, required: Requirement) -> str:
         seen = int(coverage.share * 1000) / 10
         of_plan = f"{seen:g} % of {coverage.planned:g} {coverage.unit}"
         return f"{name} examined {of_plan}, and {required.share * 100:g} % is required{reason}"
+    if coverage.status is CoverageStatus.FAILED:
+        # It may have read everything and died over what it made of it.
+        of_plan = f"{coverage.examined:g} of {coverage.planned:g} {coverage.unit}"
+        return f"{name} failed after {of_plan}{reason}"
     if coverage.status is CoverageStatus.DEGRADED and not required.allow_degraded:
         return f"{name} looked with less than its best means{reason}"
     return ""

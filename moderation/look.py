@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import structlog
 
 from moderation.config import Settings
 from moderation.detector import Degraded, Detector
-from moderation.errors import Interruption
+from moderation.errors import Cancelled, DetectorUnavailable, Interruption
 from moderation.evidence import Evidence
 from moderation.media import Outcome
 from moderation.scan import Video
+from moderation.taxonomy import CONTEXT, is_within
 from moderation.timeline import Instant
 from moderation.verdict import Coverage, CoverageStatus
 
@@ -29,6 +32,11 @@ _SLACK_US = 1_000_000
 
 _TICK_S = 0.5
 """How often the watchdog looks for a detector that hangs."""
+
+
+_seats = threading.Lock()
+_seated: WeakKeyDictionary[Detector[Any], Look] = WeakKeyDictionary()
+"""The look that each detector was last given to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +84,34 @@ class Look(threading.Thread):
         self._feed, self._settings, self._watch = feed, settings, watch
         self._end = Instant(video.duration_us)
         self._failure, self._shortfalls = "did not finish", dict[str, None]()
-        self._refused, self._degraded, self._done = 0, False, threading.Event()
+        self._refused, self._lost, self._degraded = 0, 0, False
+        self._kept = Counter[bool]()
+        self._heard_out, self._done, self._ending = False, threading.Event(), threading.Lock()
 
     def run(self) -> None:
-        started = time.perf_counter()
+        started, failure = time.perf_counter(), self._failure
+        self.busy_since = time.monotonic()  # it may hang before it asks for anything
         try:
+            self._take_seat()
             for seen in self.detector.detect(self._batches()):
                 self._keep(seen)
-            self._failure = ""
+            failure = "" if self._heard_out else "stopped looking before the end"
         except Interruption as interruption:
-            self._failure = f"was stopped: {type(interruption).__name__}"
+            failure = f"was stopped: {type(interruption).__name__}"
         except (Exception, SystemExit) as error:  # a detector that raises costs its own coverage
+            failure = f"{type(error).__name__}: {error}"
             log.warning("a detector failed", detector=self.detector.name, exc_info=True)
-            self._failure = f"{type(error).__name__}: {error}"
         finally:
             self.seconds = max(0.0, time.perf_counter() - started - self._feed.waited_s)
-            self._feed.close()
-            self._done.set()
+            self._finish(failure)
+
+    def _take_seat(self) -> None:
+        """One video at a time: a detector that hangs in an earlier one must not get a second."""
+        with _seats:
+            earlier = _seated.get(self.detector)
+            if earlier is not None and earlier.is_alive():
+                raise DetectorUnavailable("it still hangs in an earlier video")
+            _seated[self.detector] = self
 
     def wait(self) -> None:
         """Until it has finished or was abandoned."""
@@ -100,22 +119,29 @@ class Look(threading.Thread):
 
     def abandon(self, stall: float) -> None:
         """Go on without it: Python cannot end a thread, but nobody need wait for one."""
-        self._failure = f"did not answer for {stall:g} s"
-        self._feed.close()
-        self._done.set()
+        self._finish(f"did not answer for {stall:g} s")
 
     @property
     def finished(self) -> bool:
         return self._done.is_set()
 
+    def _finish(self, failure: str) -> None:
+        """The first end counts: who was abandoned and wakes up later changes nothing any more."""
+        with self._ending:
+            if not self.finished:
+                self._failure = failure
+                self._done.set()
+        self._feed.close()
+
     def settle(self, outcome: Outcome) -> None:
         """Refuse evidence outside of what was decoded: how long a video is, headers only claim."""
         last = outcome.decoded + _SLACK_US
-        inside = [
-            each for each in self.evidence if each.span.start.us >= 0 and each.span.end <= last
-        ]
-        self._refused += len(self.evidence) - len(inside)
-        self.evidence = inside
+        claimed, self.evidence = self.evidence, []
+        for each in claimed:
+            if each.span.start.us >= 0 and each.span.end <= last:
+                self.evidence.append(each)
+            else:
+                self._refuse(each)
 
     def coverage(self, outcome: Outcome) -> Coverage:
         """What it planned and what it examined, with all reasons why the two differ."""
@@ -131,7 +157,7 @@ class Look(threading.Thread):
         )
 
     def _status(self, partial: str) -> CoverageStatus:
-        if self._failure:
+        if self._failure or self._lost:
             return CoverageStatus.FAILED
         if partial or self._refused or self._feed.examined < self._feed.planned:
             return CoverageStatus.PARTIAL
@@ -144,12 +170,13 @@ class Look(threading.Thread):
         return f"{self._refused} {kept}"
 
     def _batches(self) -> Iterator[Any]:
+        self.busy_since = None
         for batch in self._feed:
             self.busy_since = time.monotonic()
             self._watch(Step(self.detector.name, _time_of(batch), self._end))
             yield batch
             self.busy_since = None
-        self.busy_since = time.monotonic()
+        self.busy_since, self._heard_out = time.monotonic(), True
 
     def _keep(self, seen: Evidence | Degraded) -> None:
         if isinstance(seen, Degraded):
@@ -157,10 +184,24 @@ class Look(threading.Thread):
             self._shortfalls[seen.reason] = None
         elif seen.score < self._settings.evidence_floor:
             return
-        elif len(self.evidence) >= self._settings.max_evidence or not _is_storable(seen):
-            self._refused += 1
+        elif self._is_full_of(seen) or not _is_storable(seen):
+            self._refuse(seen)
         else:
+            self._kept[_is_backdrop(seen)] += 1
+            self._append(seen)
+
+    def _is_full_of(self, seen: Evidence) -> bool:
+        return self._kept[_is_backdrop(seen)] >= self._settings.max_evidence
+
+    def _append(self, seen: Evidence) -> None:
+        with self._ending:
+            if self.finished:  # abandoned: nobody waits for what it sees, so it need not go on
+                raise Cancelled
             self.evidence.append(seen)
+
+    def _refuse(self, seen: Evidence) -> None:
+        self._refused += 1
+        self._lost += not _is_backdrop(seen)
 
 
 class Watchdog(threading.Thread):
@@ -183,6 +224,12 @@ class Watchdog(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+
+
+def _is_backdrop(seen: Evidence) -> bool:
+    """Context that no text detector reads: to lose some of it hides no violation, and a crowd
+    must not use up the room of what is one."""
+    return is_within(seen.label, CONTEXT) and not seen.text
 
 
 def _is_storable(seen: Evidence) -> bool:

@@ -12,7 +12,7 @@ from moderation.download import Progress, download
 from moderation.errors import ModelCorrupt, ModelError, ModelMissing
 from moderation.manifest import Manifest, Weights, sha256_of
 
-__all__ = ["Manifest", "Model", "ModelStore", "Weights"]
+__all__ = ["Manifest", "Model", "ModelStore", "Weights", "looks_like_path"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class ModelStore:
 
         Raises `ModelMissing` with the command that fetches them, or `ModelCorrupt`.
         """
-        if _looks_like_path(name):
+        if looks_like_path(name):
             return self._explicit(Path(name).expanduser(), manifest)
         if found := self.find(name, manifest):
             return _verified(*found)
@@ -144,7 +144,8 @@ def _is_whole(weights: Weights, path: Path) -> bool:
     return all((path / file).exists() for file in weights.files)
 
 
-def _looks_like_path(name: str) -> bool:
+def looks_like_path(name: str) -> bool:
+    """Whether an option names weights by their place, and not by their name in a manifest."""
     return os.sep in name or name.startswith("~") or Path(name).suffix != ""
 
 

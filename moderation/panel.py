@@ -9,15 +9,23 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from moderation import __version__
 from moderation.config import Settings
 from moderation.detector import Detector, Device
-from moderation.errors import ModerationError
-from moderation.models import ModelStore
+from moderation.errors import (
+    ConfigurationError,
+    DetectorUnavailable,
+    ModelMissing,
+    ModerationError,
+)
+from moderation.manifest import sha256_of
+from moderation.models import ModelStore, looks_like_path
 from moderation.registry import DetectorClass, Registry
 from moderation.verdict import Coverage, CoverageStatus
 
@@ -37,22 +45,38 @@ class Panel:
     def __init__(self, registry: Registry, settings: Settings) -> None:
         """Check every detector's options; raises `ConfigurationError`. Loads nothing yet."""
         self.settings = settings
+        # The name of an import package does not always tell its distribution; the registry knows.
+        self._plugins = sorted([each.name, each.version] for each in registry.plugins)
         self.detectors: list[Detector[Any]] = []
         self.absent = [_not_loaded(plugin.name, plugin.error) for plugin in registry.failed]
+        self._identities = dict[str, Mapping[str, Any]]()
         self.load_s = 0.0
         self._loaded = False
-        for name in settings.detectors:
-            registry.get(name)
+        if not registry.failed:  # whose detectors nobody knows the names of
+            for name in settings.detectors:
+                registry.get(name)
         for name, each in sorted(registry.detectors.items()):
             self._seat(each, dict(settings.detectors.get(name, {})))
-        self._seated, self._unseated = tuple(self.detectors), tuple(self.absent)
+        self._unseated = tuple(self.absent)
 
     def _seat(self, detector: DetectorClass, options: dict[str, Any]) -> None:
-        if str(options.pop("enabled", True)).lower() in ("false", "0", "no", "off"):
+        if not _is_enabled(detector.name, options.pop("enabled", True)):
             status, reason = CoverageStatus.DISABLED, "switched off in the settings"
             self.absent.append(Coverage(detector=detector.name, status=status, reason=reason))
         else:
-            self.detectors.append(detector(options, model_store(self.settings)))
+            self._take_in(detector, options)
+
+    def _take_in(self, detector: DetectorClass, options: dict[str, Any]) -> None:
+        try:
+            seated = detector(options, model_store(self.settings))
+            self._identities[seated.name] = _identity(seated)
+        except ModerationError:  # options that do not hold: the operator's to correct
+            raise
+        except Exception as error:  # the boundary, as in loading
+            log.warning("a detector did not start", detector=detector.name, exc_info=True)
+            self.absent.append(_not_loaded(detector.name, f"{type(error).__name__}: {error}"))
+        else:
+            self.detectors.append(seated)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -63,9 +87,11 @@ class Panel:
         """
         content = {
             "core": __version__,
+            "plugins": self._plugins,
             "floor": self.settings.evidence_floor,
+            "most": self.settings.max_evidence,
             "media": self.settings.media.model_dump(),
-            "detectors": {each.name: _identity(each) for each in self._seated},
+            "detectors": self._identities,
             "absent": sorted(each.detector for each in self._unseated),
         }
         canonical = json.dumps(content, sort_keys=True, default=str)
@@ -86,9 +112,13 @@ class Panel:
         announce(detector.name)
         try:
             detector.load(device)
-        except ModerationError as error:
+        except (ModelMissing, DetectorUnavailable) as error:  # which the fingerprint knows
             self.absent.append(_not_loaded(detector.name, str(error)))
-        except Exception as error:  # the boundary: a detector that breaks costs its own coverage
+        except ModerationError as error:
+            failed = CoverageStatus.FAILED
+            self.absent.append(Coverage(detector=detector.name, status=failed, reason=str(error)))
+        # The boundary: a detector that breaks costs its own coverage.
+        except (Exception, SystemExit) as error:
             log.warning("a detector did not load", detector=detector.name, exc_info=True)
             reason = f"{type(error).__name__}: {error}"
             failed = CoverageStatus.FAILED  # which asks for another look; a bug may pass
@@ -96,6 +126,15 @@ class Panel:
         else:
             return True
         return False
+
+
+def _is_enabled(name: str, value: object) -> bool:
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        raise ConfigurationError(
+            f"[detectors.{name}] enabled is neither true nor false: {value!r}", hint="correct it"
+        ) from None
 
 
 def _not_loaded(name: str, reason: str) -> Coverage:
@@ -108,8 +147,16 @@ def _identity(detector: Detector[Any]) -> Mapping[str, Any]:
         "engines": _engines(detector),
         "options": detector.options.model_dump(mode="json"),
         "weights": detector.models.present(detector.manifest),
+        "own weights": _own_weights(detector),
         "state": detector.fingerprint(),
     }
+
+
+def _own_weights(detector: Detector[Any]) -> list[str]:
+    """Digests of what options name by path: a checkpoint is replaced under its name."""
+    named = (value for value in detector.options.model_dump().values() if isinstance(value, str))
+    files = (Path(value).expanduser() for value in named if looks_like_path(value))
+    return [sha256_of(each) for each in files if each.is_file()]
 
 
 def _engines(detector: Detector[Any]) -> Mapping[str, str]:

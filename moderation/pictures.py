@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from moderation.config import MediaLimits
-from moderation.errors import MediaError, OutOfSpace, StoreError
+from moderation.errors import MediaError, OutOfSpace, SourceError, StoreError
 from moderation.media import stills
 from moderation.scan import Scan
 from moderation.source import Source
@@ -55,7 +55,7 @@ class Pictures:
         try:
             for at, jpeg in stills(source, scan.video, missing, LONGEST_SIDE, self._limits):
                 _write(self.path(scan.video.sha256, at), jpeg)
-        except MediaError as error:
+        except (MediaError, SourceError) as error:
             log.warning("a picture could not be made", uri=source.uri, reason=str(error))
         except OSError as error:
             raise _refused(self.folder, error) from None

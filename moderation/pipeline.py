@@ -12,9 +12,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+import structlog
+
 from moderation import __version__
 from moderation.config import Settings
-from moderation.errors import MediaError, SourceError
+from moderation.errors import (
+    ConfigurationError,
+    MediaError,
+    MediaFault,
+    ModerationError,
+    SourceError,
+)
 from moderation.evidence import Evidence
 from moderation.examination import examine
 from moderation.fusion import fuse
@@ -30,6 +38,8 @@ from moderation.verdict import Action, Coverage, CoverageStatus, Severity, Verdi
 
 __all__ = ["Pipeline"]
 
+log = structlog.get_logger(__name__)
+
 _NOT_INSTALLED = "no installed plugin brings it"
 
 _Announce: TypeAlias = Callable[[str], None]
@@ -39,6 +49,8 @@ class Pipeline:
     """Scans one video after another with one panel, under one policy, into one store."""
 
     def __init__(self, settings: Settings, panel: Panel, policy: Policy, store: Store) -> None:
+        """Raises `ConfigurationError` for a policy that asks for what the settings drop."""
+        _check_floor(settings, policy)
         self.settings, self.panel, self.policy, self.store = settings, panel, policy, store
         self.pictures = Pictures(settings.pictures, settings.media)
         self._fingerprint = panel.fingerprint
@@ -56,20 +68,34 @@ class Pipeline:
         The same bytes seen by the same detectors are not looked at twice: the stored scan is
         returned, judged anew when the policy is another; `force` looks again.
 
-        A file that cannot be read gives a `Scan` with a `failure`. Raises `StoreError` and
-        `TransientError`s of the store, and `Interruption`s.
+        A file that cannot be read, or on which we break, gives a `Scan` with a `failure`. Raises
+        `StoreError` and `TransientError`s of the store, and `Interruption`s.
         """
         try:
             with Source.open(uri) as source:
                 known = None if force else self._known(source)
                 scan = known or self._look(source, watch, announce)
+                self._save(scan)
+                # Last, so that a full disk costs pictures and not what was seen.
+                self.pictures.keep(scan, source)
         except SourceError as error:
             scan = self._unreadable(Video(uri=uri), error)
-        self.store.save(scan, self.policy, fingerprint=self._fingerprint)
+            self._save(scan)
+        except ModerationError:
+            raise
+        except Exception as error:  # the boundary: one video must not cost the rest of a batch
+            log.exception("a scan broke", uri=uri)
+            scan = self._unreadable(Video(uri=uri), _broken(error))
+            self._save(scan)
         return scan
+
+    def _save(self, scan: Scan) -> None:
+        self.store.save(scan, self.policy, fingerprint=self._fingerprint)
 
     def _known(self, source: Source) -> Scan | None:
         """The stored scan of these bytes by these detectors, under this policy."""
+        if self._is_too_large(source):
+            return None
         sha256, judge = source.sha256(), self.policy.ref.digest
         stored = self.store.find(sha256, self._fingerprint, judge)
         if stored is None:
@@ -82,8 +108,13 @@ class Pipeline:
             video = probe(source, self.settings.media)
             return self._examined(source, video, watch, announce)
         except MediaError as error:
-            video = Video(uri=source.uri, sha256=source.sha256(), bytes=source.size)
+            sha256 = "" if self._is_too_large(source) else source.sha256()
+            video = Video(uri=source.uri, sha256=sha256, bytes=source.size)
             return self._unreadable(video, error)
+
+    def _is_too_large(self, source: Source) -> bool:
+        """Only to read all of it would take minutes; an upload can claim terabytes of nothing."""
+        return source.size > self.settings.media.max_bytes
 
     def _examined(self, source: Source, video: Video, watch: Watch, announce: _Announce) -> Scan:
         self.panel.load(announce)
@@ -91,15 +122,13 @@ class Pipeline:
         seen = examine(source, video, self.panel.detectors, self.settings, watch)
         scan_s = time.perf_counter() - started
         coverage = self._covered((*seen.coverage, *self.panel.absent))
-        scan = self._scan(
+        return self._scan(
             video,
             evidence=seen.evidence,
             coverage=coverage,
             verdict=self._judge(seen.evidence, coverage),
             timing=Timing(load_s=self.panel.load_s, scan_s=scan_s, detectors=seen.seconds),
         )
-        self.pictures.keep(scan, source)
-        return scan
 
     def _covered(self, coverage: Iterable[Coverage]) -> tuple[Coverage, ...]:
         """What looked and what could not, with what the policy asks for and nobody brought."""
@@ -114,23 +143,20 @@ class Pipeline:
         return replace(scan, coverage=coverage, verdict=self._judge(scan.evidence, coverage))
 
     def _judge(self, evidence: Sequence[Evidence], coverage: Sequence[Coverage]) -> Verdict:
-        return fuse(evidence, coverage, self.policy)
+        judged = fuse(evidence, coverage, self.policy)
+        if any(each.examined for each in coverage) or judged.action is not Action.APPROVE:
+            return judged
+        return _unseen(judged, "no detector looked at any of it")
 
     def _unreadable(self, video: Video, error: SourceError | MediaError) -> Scan:
         coverage = tuple(
             Coverage(detector=each.name, status=CoverageStatus.FAILED, reason=error.message)
             for each in self.panel.detectors
         )
-        judged = self._judge((), coverage)
         return self._scan(
             video,
             coverage=coverage,
-            verdict=replace(
-                judged,
-                action=Action.INCOMPLETE,
-                severity=Severity.MEDIUM,
-                missing=(error.message, *judged.missing),
-            ),
+            verdict=_unseen(fuse((), coverage, self.policy), error.message),
             failure=Failure(fault=error.fault, message=str(error)),
         )
 
@@ -155,6 +181,34 @@ class Pipeline:
             scanned_at=datetime.now(UTC),
             failure=failure,
         )
+
+
+def _unseen(judged: Verdict, reason: str) -> Verdict:
+    """Whatever the policy requires: what nobody saw is not approved."""
+    return replace(
+        judged,
+        action=Action.INCOMPLETE,
+        severity=Severity.MEDIUM,
+        missing=(reason, *judged.missing),
+    )
+
+
+def _check_floor(settings: Settings, policy: Policy) -> None:
+    lowest, floor = policy.lowest_score, settings.evidence_floor
+    if lowest < floor:
+        raise ConfigurationError(
+            f"the policy {policy.name} asks for scores from {lowest:g}, "
+            f"and evidence below {floor:g} is dropped",
+            hint="lower the setting evidence_floor, or raise the policy's min_score",
+        )
+
+
+def _broken(error: Exception) -> MediaError:
+    return MediaError(
+        f"the scan broke: {type(error).__name__}: {error}",
+        fault=MediaFault.UNREADABLE,
+        hint="run it again with --debug and report it",
+    )
 
 
 def _not_installed(name: str) -> Coverage:

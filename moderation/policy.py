@@ -180,6 +180,13 @@ class Policy(Table):
         """The detectors that must have looked."""
         return tuple(sorted(name for name, asked in self.coverage.items() if asked.share))
 
+    @property
+    def lowest_score(self) -> float:
+        """No rule reads evidence below it."""
+        clauses = (clause.min_score for rule in self.rules for clause in rule.clauses)
+        unknown = () if self.unknown_labels.mode == "ignore" else (self.unknown_labels.min_score,)
+        return min((*clauses, *unknown), default=1.0)
+
     def decides(self, label: str) -> bool:
         """Whether the policy says by itself what is to be done about `label`.
 

@@ -6,6 +6,7 @@ one raising hook would lose the others' results.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -37,6 +38,11 @@ class Plugin:
     detectors: list[DetectorClass] = field(default_factory=list)
     commands: list[click.Command] = field(default_factory=list)
     error: str = ""
+
+    @property
+    def title(self) -> str:
+        """With its distribution: entry points of two may have one name."""
+        return f"{self.name} ({self.distribution})" if self.distribution else self.name
 
     @property
     def status(self) -> str:
@@ -89,16 +95,17 @@ class Registry:
 
     def check(self) -> None:
         """Refuse two detectors of one name; raises `PluginError` that names both plugins."""
-        owners: dict[str, str] = {}
+        owners: dict[str, Plugin] = {}
         for plugin in self.plugins:
             for detector in plugin.detectors:
-                other = owners.setdefault(detector.name, plugin.name)
-                if other != plugin.name:
+                if detector.name in owners:
+                    other = owners[detector.name]
                     raise PluginError(
-                        f"two plugins bring a detector named {detector.name}: "
-                        f"{other} and {plugin.name}",
+                        f"two detectors are named {detector.name}: "
+                        f"of {other.title} and of {plugin.title}",
                         hint="uninstall one, or list the ones to load in the setting `plugins`",
                     )
+                owners[detector.name] = plugin
 
     @property
     def detectors(self) -> Mapping[str, DetectorClass]:
@@ -129,7 +136,8 @@ class Registry:
             self._call_hooks(plugin, load())
         except ModerationError as error:
             plugin.error = str(error)
-        except Exception as error:  # the boundary: a plugin's failure stays its own
+        # The boundary: a plugin's failure stays its own, and so does its wish to exit.
+        except (Exception, SystemExit) as error:
             plugin.error = f"{type(error).__name__}: {error}"
 
     def _call_hooks(self, plugin: Plugin, module: object) -> None:
@@ -148,6 +156,8 @@ class Registry:
         missing = [name for name in ("name", "wants", "labels") if not hasattr(detector, name)]
         if missing:
             raise PluginError(f"{detector.__name__} does not declare its {', '.join(missing)}")
+        if inspect.isabstract(detector):
+            raise PluginError(f"{detector.__name__} has no method `detect`")
         unknown = [label for label in detector.labels.values() if label not in self._taxonomy]
         if unknown:
             raise PluginError(

@@ -59,7 +59,7 @@ class CoverageStatus(StrEnum):
     DEGRADED = "degraded"
     """All of it was examined, with less than the detector's best means."""
     FAILED = "failed"
-    """The detector raised; what it saw before is kept."""
+    """The detector raised, hung, ended early or saw more than could be kept; the rest is kept."""
     UNAVAILABLE = "unavailable"
     """Not installed, or without weights: it saw nothing."""
     NOT_APPLICABLE = "not_applicable"

@@ -54,6 +54,16 @@ def test_several_model_directories_stand_in_one_variable(monkeypatch: pytest.Mon
     assert Settings.read().models == (Path("/a"), Path("/b"))
 
 
+def test_plugins_are_named_by_comma(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODERATION_PLUGINS", "text, speech")
+    assert Settings.read().plugins == ("text", "speech")
+
+
+def test_a_home_may_begin_with_a_tilde(empty_place: Path) -> None:
+    (empty_place / "moderation.toml").write_text('home = "~/moderation"')
+    assert Settings.read().home == Path.home() / "moderation"
+
+
 def test_a_value_that_does_not_hold_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODERATION_THREADS", "many")
     with pytest.raises(ConfigurationError, match="threads does not hold"):

@@ -260,3 +260,101 @@ def test_audio_chunks_follow_the_detectors_own_wish(clip: Path) -> None:
 
     examination(clip, Patient())
     assert lengths[0] == pytest.approx(1.5)
+
+
+class Threat(Brightness):
+    """Sees a knife in every frame, and ten people."""
+
+    name = "threat"
+    labels = {"person": "Context/Person", "knife": "Violence/Weapons/Knife"}
+
+    def detect(self, batches: Iterable[FrameBatch]) -> Iterator[Evidence | Degraded]:
+        for batch in batches:
+            for frame in batch:
+                for number in range(10):
+                    yield self.evidence("person", 0.9, frame.span, number=number)
+                yield self.evidence("knife", 0.9, frame.span)
+
+
+def test_a_crowd_takes_no_room_from_a_violation(clip: Path) -> None:
+    seen = examination(clip, Threat(), max_evidence=10)
+    assert sum(each.label.endswith("Knife") for each in seen.evidence) == 5
+    assert covered(seen, "threat").status is CoverageStatus.PARTIAL
+
+
+def test_a_violation_that_could_not_be_kept_is_a_failure(clip: Path) -> None:
+    seen = examination(clip, Threat(), max_evidence=2)
+    assert covered(seen, "threat").status is CoverageStatus.FAILED
+
+
+def test_a_detector_that_stops_early_has_failed(clip: Path) -> None:
+    class Bored(Brightness):
+        name = "bored"
+
+        def detect(self, batches: Iterable[FrameBatch]) -> Iterator[Evidence | Degraded]:
+            next(iter(batches))
+            yield from ()
+
+    coverage = covered(examination(clip, Bored()), "bored")
+    assert coverage.status is CoverageStatus.FAILED
+    assert coverage.reason.startswith("stopped looking before the end")
+
+
+def test_a_detector_that_hangs_before_its_first_batch_is_left_behind(clip: Path) -> None:
+    class Late(Hanging):
+        name = "late"
+        release = threading.Event()
+
+        def detect(self, batches: Iterable[FrameBatch]) -> Iterator[Evidence | Degraded]:
+            self.release.wait()
+            yield from super().detect(batches)
+
+    try:
+        seen = examination(clip, Late(), Brightness(), detector_stall=0.3)
+    finally:
+        Late.release.set()
+    assert "did not answer for 0.3 s" in covered(seen, "late").reason
+
+
+def test_who_was_left_behind_changes_nothing_any_more(clip: Path) -> None:
+    """It wakes up while the second stage reads, and has something to say."""
+    woken = threading.Event()
+
+    class Sleeper(Brightness):
+        name = "sleeper"
+        labels = {"text": "Context/Screen text"}
+        release = threading.Event()
+
+        def detect(self, batches: Iterable[FrameBatch]) -> Iterator[Evidence | Degraded]:
+            list(batches)
+            self.release.wait()
+            try:
+                yield self.evidence("text", 0.9, Span.from_seconds(1, 2), text="for sale")
+            finally:
+                woken.set()
+
+    class Waker(Echo):
+        name = "waker"
+
+        def detect(self, batches: Iterable[Any]) -> Iterator[Evidence | Degraded]:
+            Sleeper.release.set()
+            woken.wait(5)
+            yield from super().detect(batches)
+
+    seen = examination(clip, Sleeper(), Waker(), detector_stall=0.3)
+    assert covered(seen, "sleeper").status is CoverageStatus.FAILED
+    assert not seen.evidence
+
+
+def test_a_detector_that_hangs_is_not_given_the_next_video(clip: Path) -> None:
+    class Stuck(Hanging):
+        name = "stuck"
+        release = threading.Event()
+
+    detector = Stuck()
+    try:
+        examination(clip, detector, detector_stall=0.3)
+        seen = examination(clip, detector, detector_stall=0.3)
+    finally:
+        Stuck.release.set()
+    assert "still hangs in an earlier video" in covered(seen, "stuck").reason

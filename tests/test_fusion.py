@@ -418,6 +418,7 @@ def covered(
             ("speech examined 94.9 % of 100 seconds, and 95 % is required: why",),
         ),
         (CoverageStatus.FAILED, 0, ("speech is required and examined nothing: why",)),
+        (CoverageStatus.FAILED, 100, ("speech failed after 100 of 100 seconds: why",)),
         (CoverageStatus.UNAVAILABLE, 0, ("speech is required and examined nothing: why",)),
         (CoverageStatus.DISABLED, 0, ("speech is required and examined nothing: why",)),
         (CoverageStatus.DEGRADED, 100, ("speech looked with less than its best means: why",)),

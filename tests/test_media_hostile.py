@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -292,3 +293,42 @@ def test_probing_alone_is_as_careful(tmp_path: Path) -> None:
     path = file(tmp_path / "a.mp4", SCRIPTS["hls.m3u8"])
     with Source.open(path) as source, pytest.raises(MediaError):
         probe(source, MediaLimits())
+
+
+@pytest.mark.parametrize(("names", "named"), [(b"soun", b"vide"), (b"vide", b"soun")])
+def test_a_track_that_is_named_as_chapters_is_seen_and_heard(
+    tmp_path: Path, names: bytes, named: bytes
+) -> None:
+    path = Clip(64, 48, fps=5).show(2, WHITE).hear(tone(2)).write(tmp_path / "chapters.mp4")
+    path.write_bytes(with_chapters(path.read_bytes(), names, named))
+    with Source.open(path) as source:
+        video = probe(source, MediaLimits())
+    assert (video.has_video, video.has_audio) == (True, True)
+
+
+def with_chapters(content: bytes, names: bytes, named: bytes) -> bytes:
+    """An MP4, its `moov` last, in which one track names the other as its chapters."""
+    ((moov_at, moov_end),) = boxes(content, b"moov", 0, len(content))
+    tracks = boxes(content, b"trak", moov_at + 8, moov_end)
+    at, end = next(each for each in tracks if names in content[slice(*each)])
+    other = next(each for each in tracks if named in content[slice(*each)])
+    ((header, _),) = boxes(content, b"tkhd", other[0] + 8, other[1])
+    reference = (
+        struct.pack(">I4sI4s", 20, b"tref", 12, b"chap") + content[header + 20 : header + 24]
+    )
+    mended = bytearray(content)
+    mended[end:end] = reference
+    for box_at, box_end in ((at, end), (moov_at, moov_end)):
+        struct.pack_into(">I", mended, box_at, box_end - box_at + len(reference))
+    return bytes(mended)
+
+
+def boxes(content: bytes, kind: bytes, at: int, end: int) -> list[tuple[int, int]]:
+    """Start and end of the boxes of that kind."""
+    found = []
+    while at < end:
+        size, name = struct.unpack_from(">I4s", content, at)
+        if name == kind:
+            found.append((at, at + size))
+        at += size
+    return found

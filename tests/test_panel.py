@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from moderation.config import Settings
-from moderation.detector import Device
-from moderation.errors import ConfigurationError, ModelMissing
+from moderation.detector import Device, Frames
+from moderation.errors import ConfigurationError, ModelCorrupt, ModelMissing
 from moderation.panel import Panel
 from moderation.registry import Registry
 from moderation.testing.detectors import Brightness, Loudness, as_plugin
@@ -51,11 +51,24 @@ def test_options_come_from_the_settings(tmp_path: Path) -> None:
     assert seated.detectors[0].options.threshold == 0.75
 
 
-@pytest.mark.parametrize("value", [False, "false", "0", "no"])
+@pytest.mark.parametrize("value", [False, "false", "0", "no", "f", "off"])
 def test_a_switched_off_detector_is_coverage(tmp_path: Path, value: object) -> None:
     seated = panel(tmp_path, Brightness, detectors={"brightness": {"enabled": value}})
     assert not seated.detectors
     assert seated.absent[0].status is CoverageStatus.DISABLED
+
+
+def test_a_switch_is_on_or_off(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="neither true nor false"):
+        panel(tmp_path, Brightness, detectors={"brightness": {"enabled": "perhaps"}})
+
+
+def test_options_of_a_plugin_that_did_not_load_stop_nobody(tmp_path: Path) -> None:
+    registry = Registry(allowed=["gone"])
+    registry.register(as_plugin(Brightness), "mine")
+    registry.miss(set())
+    seated = Panel(registry, Settings(home=tmp_path, detectors={"gone": {"threshold": 1}}))
+    assert [each.name for each in seated.detectors] == ["brightness"]
 
 
 def test_a_misspelt_option_names_the_options(tmp_path: Path) -> None:
@@ -106,6 +119,7 @@ def test_equal_panels_have_one_fingerprint(tmp_path: Path) -> None:
         {"detectors": {"brightness": {"threshold": 0.6}}},
         {"detectors": {"brightness": {"enabled": False}}},
         {"evidence_floor": 0.3},
+        {"max_evidence": 10},
         {"media": {"max_seconds": 5}},
     ],
 )
@@ -129,3 +143,69 @@ def test_what_does_not_load_leaves_the_fingerprint_as_it_was(tmp_path: Path) -> 
     seated = panel(tmp_path, WithoutWeights, Loudness)
     seated.load()
     assert seated.fingerprint == panel(tmp_path, WithoutWeights, Loudness).fingerprint
+
+
+def test_weights_that_are_replaced_under_their_name_change_the_fingerprint(tmp_path: Path) -> None:
+    class Trained(Brightness):
+        class Options(Brightness.Options):
+            model: str = ""
+
+    def fingerprint(content: str) -> str:
+        (tmp_path / "own.pt").write_text(content)
+        options = {"brightness": {"model": str(tmp_path / "own.pt")}}
+        return panel(tmp_path, Trained, detectors=options).fingerprint
+
+    assert fingerprint("one") != fingerprint("two")
+
+
+@pytest.mark.parametrize("method", ["plan", "fingerprint"])
+def test_a_detector_that_breaks_before_loading_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def broken(_: object) -> None:
+        raise OSError("a file is gone")
+
+    monkeypatch.setattr(Breaking, method, broken)
+    seated = panel(tmp_path, Breaking, Loudness)
+    assert [each.name for each in seated.detectors] == ["loudness"]
+    assert seated.absent[0].reason == "OSError: a file is gone"
+
+
+def test_a_detector_that_exits_in_loading_is_unavailable(tmp_path: Path) -> None:
+    class Exiting(Loudness):
+        name = "exiting"
+
+        def load(self, device: Device) -> None:
+            raise SystemExit(0)
+
+    seated = panel(tmp_path, Exiting, Loudness)
+    seated.load()
+    assert seated.absent[0].reason == "SystemExit: 0"
+
+
+def test_another_version_of_a_plugin_changes_the_fingerprint(tmp_path: Path) -> None:
+    def fingerprint(version: str) -> str:
+        registry = Registry()
+        registry.register(as_plugin(Brightness), "mine")
+        registry.plugins[0].version = version
+        return Panel(registry, Settings(home=tmp_path)).fingerprint
+
+    assert fingerprint("1.0") != fingerprint("1.1")
+
+
+@pytest.mark.parametrize("never", [0.0, -1.0, float("nan")])
+def test_nothing_can_be_wanted_less_often_than_ever(never: float) -> None:
+    with pytest.raises(ValueError, match="frames are wanted"):
+        Frames(per_second=never)
+
+
+def test_weights_that_are_damaged_ask_for_another_look(tmp_path: Path) -> None:
+    class Damaged(Loudness):
+        name = "damaged"
+
+        def load(self, device: Device) -> None:
+            raise ModelCorrupt("the weights x are damaged")
+
+    seated = panel(tmp_path, Damaged)
+    seated.load()
+    assert seated.absent[0].status is CoverageStatus.FAILED

@@ -11,7 +11,7 @@ import pytest
 
 from moderation.config import Settings
 from moderation.detector import Detector
-from moderation.errors import MediaFault
+from moderation.errors import ConfigurationError, MediaFault, StoreError
 from moderation.panel import Panel
 from moderation.pipeline import Pipeline
 from moderation.policy import Policy
@@ -208,3 +208,51 @@ def test_loading_is_timed_apart_from_scanning(store: Store, tmp_path: Path, loud
     timing = pipeline(store, tmp_path).scan(str(loud)).timing
     assert timing.scan_s > 0
     assert set(timing.detectors) == {"brightness", "loudness", "echo"}
+
+
+def test_pictures_that_cannot_be_kept_cost_no_verdict(
+    store: Store, tmp_path: Path, loud: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "pictures").write_text("in the way")
+    with pytest.raises(StoreError, match="pictures cannot be kept"):
+        pipeline(store, tmp_path).scan(str(loud))
+    assert [each.verdict.action for each in store.scans()] == [Action.REVIEW]
+
+
+def test_one_video_on_which_we_break_costs_only_itself(
+    store: Store, tmp_path: Path, loud: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug of ours")
+
+    monkeypatch.setattr("moderation.pipeline.probe", broken)
+    scan = pipeline(store, tmp_path).scan(str(loud))
+    assert scan.failure
+    assert "KeyError" in scan.failure.message
+    assert scan.verdict.action is Action.INCOMPLETE
+
+
+def test_a_file_that_is_too_large_is_refused_unread(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "huge.mp4"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    scan = pipeline(store, tmp_path).scan(str(path))
+    assert scan.failure
+    assert (scan.failure.fault, scan.video.sha256) == (MediaFault.TOO_LARGE, "")
+
+
+def test_a_policy_that_asks_for_what_the_floor_drops_is_refused(
+    store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"from 0\.1, and evidence below 0\.2"):
+        pipeline(store, tmp_path, judge=policy(score=0.1))
+
+
+def test_what_no_detector_looked_at_is_never_approved(
+    store: Store, tmp_path: Path, quiet: Path
+) -> None:
+    listening = pipeline(store, tmp_path, Loudness, judge=policy(coverage=""))
+    verdict = listening.scan(str(quiet)).verdict
+    assert verdict.action is Action.INCOMPLETE
+    assert verdict.missing == ("no detector looked at any of it",)

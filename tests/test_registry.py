@@ -111,8 +111,32 @@ def test_two_detectors_of_one_name_are_refused_with_both_owners() -> None:
     registry = Registry()
     registry.register(plugin(detector("seer")), "one")
     registry.register(plugin(detector("seer")), "two")
-    with pytest.raises(PluginError, match="one and two"):
+    with pytest.raises(PluginError, match="of one and of two"):
         registry.check()
+
+
+def test_two_detectors_of_one_name_in_one_plugin_are_refused() -> None:
+    registry = Registry()
+    registry.register(plugin(detector("seer"), detector("seer")), "one")
+    with pytest.raises(PluginError, match="two detectors are named seer"):
+        registry.check()
+
+
+def test_a_plugin_that_exits_costs_nobody_else(module: Any) -> None:
+    registry = Registry()
+    registry.load(module("exiting_plugin", "raise SystemExit(0)"))
+    assert registry.failed[0].error == "SystemExit: 0"
+
+
+def test_a_detector_that_cannot_detect_is_refused() -> None:
+    class Blind(moderation.Detector[Any]):
+        name = "blind"
+        wants = moderation.Frames()
+        labels = {}
+
+    registry = Registry()
+    registry.register(plugin(Blind), "mine")  # type: ignore[type-abstract]  # which is the point
+    assert registry.failed[0].error == "Blind has no method `detect`"
 
 
 def test_an_unknown_detector_says_what_is_installed() -> None:

@@ -1,11 +1,13 @@
 """The command `moderation`: stdout carries data, stderr progress and logs.
 
 Exit codes: 0 ok; 1 only with `scan --fail-on`; 2 usage or configuration; 3 some videos could not
-be scanned or stored; 130 interrupted.
+be scanned or stored; 130 interrupted; 141 whoever read the output has left.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,7 +24,7 @@ from moderation.cli.queue import queue
 from moderation.cli.report import report
 from moderation.cli.scan import scan
 from moderation.config import Settings
-from moderation.errors import ConfigurationError, ModerationError
+from moderation.errors import ConfigurationError, ModerationError, StoreError
 from moderation.registry import Registry
 
 __all__ = ["cli", "main"]
@@ -33,8 +35,24 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect it."""
 
 
+_WRONG_SET_UP = (ConfigurationError, StoreError)
+"""What the operator must correct before anything can be scanned: exit code 2."""
+
+UNHEARD = 141
+"""Exit code when the output's reader has left, as shells expect it: not all need be scanned."""
+
+
 class _WithPlugins(click.Group):
     """Our commands, and those that plugins register: a plugin is loaded only for its own."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            done = super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:  # click would make it exit code 1, which is --fail-on's
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(UNHEARD) from None
+        return done
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         own = super().get_command(context, name)
@@ -65,6 +83,10 @@ for command in (demo, doctor, models, plugins, policy, queue, report, scan):
 
 def main() -> None:
     """Run the command line and exit with its code; an error is one sentence, not a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Files and pipes are UTF-8 whatever the locale; a terminal shows what it can.
+        encoding = None if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="replace")
     arguments, debug = _without_debug(sys.argv[1:])
     sys.exit(_run(["--debug", *arguments] if debug else arguments, debug))
 
@@ -87,14 +109,11 @@ def _run(arguments: Sequence[str], debug: bool) -> int:
     except (KeyboardInterrupt, click.Abort):
         fail("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
     except ModerationError as error:
         if debug:
             raise
         fail(str(error))
-        return click.UsageError.exit_code if isinstance(error, ConfigurationError) else FAILED
+        return click.UsageError.exit_code if isinstance(error, _WRONG_SET_UP) else FAILED
     except Exception as error:
         if debug:
             raise

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from moderation.look import Step
+from moderation.reports.text import one_line, visible
 from moderation.timeline import Instant
 
 __all__ = ["Reporter", "fail", "note", "pulling", "reporter", "set_up_logging", "stderr"]
@@ -24,12 +25,17 @@ stderr = Console(stderr=True, highlight=False)
 
 def fail(sentence: str) -> None:
     """One sentence in red: what went wrong and what to do."""
-    stderr.print(f"[bold red]error[/] {escape(sentence)}", soft_wrap=True)
+    stderr.print(f"[bold red]error[/] {_shown(sentence)}", soft_wrap=True)
 
 
 def note(sentence: str) -> None:
     """One line beside the data."""
-    stderr.print(escape(sentence), soft_wrap=True)
+    stderr.print(_shown(sentence), soft_wrap=True)
+
+
+def _shown(text: str) -> str:
+    """File names and the messages of others may hold mark-up and control codes."""
+    return escape(visible(text))
 
 
 def set_up_logging(debug: bool) -> None:
@@ -52,7 +58,7 @@ def _one_line(_: object, __: str, event: structlog.typing.EventDict) -> structlo
     if event.pop("exc_info", None):
         error = sys.exc_info()[1]
         event["error"] = f"{type(error).__name__}: {error}"
-    return event
+    return {key: one_line(each) if isinstance(each, str) else each for key, each in event.items()}
 
 
 class Reporter:
@@ -68,7 +74,7 @@ class Reporter:
         """A detector has come to a moment of the video; called from its thread."""
 
     def __enter__(self) -> Reporter:
-        note(f"{self.number} {self.name}")
+        note(f"{self.number} {one_line(self.name)}")
         return self
 
     def __exit__(
@@ -113,7 +119,7 @@ class _Bar(Reporter):
 
     def __enter__(self) -> Reporter:
         self._task = self._progress.add_task(
-            f"{self.number} {escape(self.name)}", total=None, doing=""
+            f"{self.number} {_shown(self.name)}", total=None, doing=""
         )
         self._progress.start()
         return self

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import av
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from moderation import __version__
@@ -18,6 +19,7 @@ from moderation.errors import ModerationError
 from moderation.panel import Panel
 from moderation.policy import Policy
 from moderation.registry import Registry
+from moderation.reports.text import visible
 from moderation.store import Store
 from moderation.verdict import CoverageStatus
 
@@ -47,7 +49,8 @@ def doctor() -> int:
     table = Table("", "what", "detail", box=None, show_header=False)
     findings = list(_examine(settings))
     for each in findings:
-        table.add_row(f"[{_COLOURS[each.status]}]{each.status}[/]", each.what, each.detail)
+        status = f"[{_COLOURS[each.status]}]{each.status}[/]"
+        table.add_row(status, escape(each.what), escape(visible(each.detail)))
     Console().print(table)
     return SICK if any(each.status == "bad" for each in findings) else 0
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from moderation.cli.output import Output, output_options
 from moderation.config import Settings
 from moderation.pictures import Pictures
+from moderation.reports.text import visible
 from moderation.review import ReviewQueue
 from moderation.store import Store
 
@@ -34,7 +36,9 @@ def list_items(limit: int = 50) -> None:
     )
     for item in items:
         since = item.created_at.strftime("%Y-%m-%d %H:%M")
-        table.add_row(item.id, item.severity, item.action, since, item.why, item.uri)
+        shown = (item.id, item.severity, item.action, since, item.why, item.uri)
+        # A name that says [bold] is no mark-up, and one with control codes commands nothing.
+        table.add_row(*(Text(visible(each)) for each in shown))
     Console().print(table if items else "nothing waits for a person")
 
 

@@ -13,6 +13,7 @@ from moderation.config import Settings
 from moderation.pictures import Pictures
 from moderation.reports import schema
 from moderation.store import Store
+from moderation.taxonomy import Taxonomy
 from moderation.timeline import MICROSECONDS, parse_duration
 from moderation.verdict import Action
 
@@ -29,12 +30,12 @@ class _Since(click.ParamType[datetime]):
     ) -> datetime:
         try:
             moment = datetime.fromisoformat(value)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except ValueError:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             pass
         try:
             return datetime.now(UTC) - timedelta(microseconds=_ago_us(value))
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is no time: write 2026-11-20, 2026-11-20T15:00, 24h or 7d",
                 param,
@@ -42,8 +43,19 @@ class _Since(click.ParamType[datetime]):
             )
 
 
+class _Label(click.ParamType[str]):
+    """A label of the taxonomy: a misspelt one would be a report of nothing."""
+
+    name = "label"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> str:
+        return Taxonomy.default().get(value).path
+
+
 def _ago_us(text: str) -> int:
-    if text.endswith("d"):
+    if text.endswith("d") and text[:-1].isdecimal():
         return int(text[:-1]) * 24 * 3600 * MICROSECONDS
     return parse_duration(text)
 
@@ -57,7 +69,7 @@ def _ago_us(text: str) -> int:
     help="Only these verdicts; may be repeated.",
 )
 @click.option("--since", type=_Since(), help="Scanned since: 2026-11-20, 24h, 7d.")
-@click.option("--label", help="Only videos with this label, or one below it.")
+@click.option("--label", type=_Label(), help="Only videos with this label, or one below it.")
 @click.option(
     "--schema", "show_schema", is_flag=True, help="Print the JSON Schema of the JSON report."
 )

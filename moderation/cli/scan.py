@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -33,6 +35,20 @@ _FAIL_ON = {
 }
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What the exit code needs of scans; they themselves would fill the memory."""
+
+    videos: int = 0
+    failed: int = 0
+    actions: set[Action] = field(default_factory=set)
+
+    def count(self, scan: Scan) -> None:
+        self.videos += 1
+        self.failed += scan.failure is not None
+        self.actions.add(scan.verdict.action)
+
+
 @click.command()
 @click.argument("videos", nargs=-1, required=True)
 @click.option("--policy", help="Built-in policy or path of a TOML file.  [default: the setting]")
@@ -51,15 +67,15 @@ def scan(
     A video that was scanned before by the same detectors is not looked at again.
     """
     settings = Settings.read(**({"policy": policy} if policy else {}))
-    scans: list[Scan] = []
+    if any(_whole(each) == _whole(output.target) for each in videos):
+        raise click.UsageError(f"the report would overwrite the video {output.target}")
+    done = _Tally()
     with closing(scan_videos(settings, videos, force=force)) as running:
-        output.write(_kept(running, scans), Pictures(settings.pictures))
-    failed = [each for each in scans if each.failure]
-    if failed or len(scans) < len(videos):
-        note(f"{len(videos) - len(scans) + len(failed)} of {len(videos)} videos were not scanned")
+        output.write(_counted(running, done), Pictures(settings.pictures))
+    if done.failed:
+        note(f"{done.failed} of {len(videos)} videos were not scanned")
         return UNSCANNED
-    found = fail_on and any(each.verdict.action in _FAIL_ON[fail_on] for each in scans)
-    return FOUND if found else 0
+    return FOUND if fail_on and done.actions.intersection(_FAIL_ON[fail_on]) else 0
 
 
 def scan_videos(
@@ -73,18 +89,29 @@ def scan_videos(
         for number, uri in enumerate(videos, start=1):
             name = Path(uri).name or uri
             with reporter(name, f"[{number}/{len(videos)}]") as told:
-                scan = pipeline.scan(uri, force=force, watch=told.watch, announce=told.announce)
+                scan = pipeline.scan(
+                    _whole(uri), force=force, watch=told.watch, announce=told.announce
+                )
             if scan.failure:
-                fail(scan.failure.message)
+                fail(_named(name, scan.failure.message))
             yield scan
 
 
-def _kept(running: Iterator[Scan], scans: list[Scan]) -> Iterator[Scan]:
-    """Pass scans on, keeping count; Ctrl-C ends the run, and what is done is still written."""
+def _named(name: str, message: str) -> str:
+    return message if name in message else f"{name}: {message}"
+
+
+def _whole(uri: str) -> str:
+    """The path from the root: two folders may hold a file of one name."""
+    return uri if "://" in uri else os.path.abspath(uri)
+
+
+def _counted(running: Iterator[Scan], done: _Tally) -> Iterator[Scan]:
+    """Pass scans on, keeping count; after Ctrl-C what is done is stored, and no report written."""
     try:
         for each in running:
-            scans.append(each)
+            done.count(each)
             yield each
     except KeyboardInterrupt:
-        note(f"interrupted: {len(scans)} videos were scanned and are stored")
+        note(f"interrupted: {done.videos} videos were scanned and are stored")
         raise

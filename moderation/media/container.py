@@ -104,6 +104,9 @@ def _options(limits: MediaLimits) -> dict[str, str]:
         "analyzeduration": str(_PROBE_US),
         # As browsers play: an edit list shifts the time, and hides no frame from us.
         "advanced_editlist": "0",
+        # A track that another names as its chapters is cover art or data to FFmpeg, although
+        # browsers play it like any other.
+        "ignore_chapters": "1",
     }
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
-__all__ = ["plain", "visible", "whole"]
+__all__ = ["one_line", "plain", "visible", "whole"]
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LAYOUT = "\t\n"
@@ -30,6 +30,11 @@ def visible(text: str) -> str:
         for letter in whole(text)
         if letter in _LAYOUT or unicodedata.category(letter) not in ("Cc", "Cf")
     )
+
+
+def one_line(text: str) -> str:
+    """As `visible`, and a line break is a space: a name must not look like two lines of a log."""
+    return " ".join(visible(text).split())
 
 
 def plain(value: Any) -> Any:

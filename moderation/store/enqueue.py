@@ -34,6 +34,8 @@ HIDING_FAULTS: Final = frozenset(
         MediaFault.TOO_LARGE,
         MediaFault.TOO_MANY_STREAMS,
         MediaFault.UNREADABLE,
+        MediaFault.ACCESS_DENIED,
+        MediaFault.CHANGED,
     }
 )
 """Failures behind which somebody's player may still show something. An empty file or a missing

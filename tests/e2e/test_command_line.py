@@ -47,7 +47,7 @@ def environment(home: Path) -> dict[str, str]:
         "COLUMNS": "100",
         "MODERATION_HOME": str(home / "data"),
         "MODERATION_OFFLINE": "1",
-        "MODERATION_PLUGINS": '["text"]',
+        "MODERATION_PLUGINS": "text",
         "MODERATION_POLICY": str(home / "policy.toml"),
     }
 
@@ -133,6 +133,7 @@ def test_one_bad_file_loses_nothing_of_the_others(run: Run, clips: Path, tmp_pat
         (["frobnicate"], "No such command"),
         (["queue", "show", "nothing"], "no review item begins with nothing"),
         (["report", "--since", "yesterday"], "is no time"),
+        (["report", "--since", "-5d"], "is no time"),
         (["models", "pull", "nothing"], "MODERATION_OFFLINE is set"),
     ],
 )
@@ -149,6 +150,12 @@ def test_a_wrong_call_is_exit_code_2_and_one_sentence(
 def test_a_setting_that_does_not_hold_is_exit_code_2(run: Run) -> None:
     done = run("plugins", MODERATION_THREADS="many")
     assert (done.returncode, "threads does not hold" in done.stderr) == (2, True)
+
+
+def test_a_report_does_not_overwrite_the_video(run: Run, clips: Path) -> None:
+    video = str(clips / "good.mp4")
+    done = run("scan", video, "--format", "json", "--output", video)
+    assert (done.returncode, "would overwrite" in done.stderr) == (2, True)
 
 
 def test_debug_shows_the_traceback(run: Run) -> None:
@@ -191,6 +198,52 @@ def test_what_needs_a_person_is_in_the_queue(run: Run, clips: Path) -> None:
     assert "review" in listed
     item = listed.splitlines()[1].split()[0]
     assert "drugs" in run("queue", "show", item).stdout
+
+
+def test_a_hostile_name_commands_no_terminal_and_hides_no_queue(run: Run, clips: Path) -> None:
+    """Colours, a title, a line that looks like an error, mark-up of rich, and no UTF-8."""
+    folder = clips / "a["
+    folder.mkdir()
+    path = folder / "b]\x1b]0;owned\x07\x1b[31m\nerror [bold]\udcff.mp4"
+    path.write_bytes((clips / "bad.mp4").read_bytes())
+    scanned = run("scan", os.fspath(path))
+    listed = run("queue", PYTHONIOENCODING="utf-8:strict")
+    assert (scanned.returncode, listed.returncode) == (0, 0)
+    for told in (scanned.stdout, scanned.stderr, listed.stdout):
+        assert "\x1b" not in told
+        assert "[bold]" in told
+    assert not [line for line in scanned.stderr.splitlines() if line.startswith("error")]
+
+
+@pytest.mark.parametrize("since", ["99999999999d", "0001-01-01T00:00+23:59"])
+def test_a_time_that_no_calendar_has_is_a_wrong_call(run: Run, since: str) -> None:
+    done = run("report", "--since", since)
+    assert (done.returncode, "is no time" in done.stderr) == (2, True)
+
+
+def test_a_misspelt_label_is_a_wrong_call(run: Run) -> None:
+    assert run("report", "--label", "Violenz").returncode == 2
+
+
+def test_data_is_utf_8_in_any_locale(run: Run, clips: Path) -> None:
+    path = clips / "日本.mp4"
+    path.write_bytes((clips / "good.mp4").read_bytes())
+    done = run("scan", str(path), "--format", "json", PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)[0]["video"]["uri"].endswith("日本.mp4")
+
+
+def test_files_of_one_name_in_two_folders_are_two(run: Run, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.mp4").touch()
+        subprocess.run(
+            [COMMAND, "scan", "x.mp4"],
+            cwd=tmp_path / folder,
+            env=environment(tmp_path),
+            check=False,
+        )
+    rows = list(csv.DictReader(io.StringIO(run("report", "--rows", "videos").stdout)))
+    assert {row["video"] for row in rows} == {str(tmp_path / each / "x.mp4") for each in "ab"}
 
 
 def test_an_empty_queue_says_so(run: Run) -> None:
@@ -261,7 +314,7 @@ def test_a_foreign_database_is_left_alone(run: Run, clips: Path, tmp_path: Path)
     with sqlite3.connect(tmp_path / "data" / "moderation.db") as other:
         other.execute("CREATE TABLE theirs (id INTEGER)")
     done = run("scan", str(clips / "good.mp4"))
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     with sqlite3.connect(tmp_path / "data" / "moderation.db") as other:
         assert [name for (name,) in other.execute("SELECT name FROM sqlite_master")] == ["theirs"]
@@ -310,4 +363,4 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert process.stderr is not None
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()
-    process.wait(timeout=30)
+    assert process.wait(timeout=30) == 141
