@@ -83,6 +83,8 @@ def test_a_failure_waits_where_it_may_hide_something(
         "too_large",
         "too_many_streams",
         "unreadable",
+        "access_denied",
+        "source_changed",
     }
     assert queue.count() == (fault.value in hiding)
 
