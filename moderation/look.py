@@ -159,9 +159,11 @@ class Look(threading.Thread):
     def _status(self, partial: str) -> CoverageStatus:
         if self._failure or self._lost:
             return CoverageStatus.FAILED
+        if self._degraded:  # before partial, which the share tells anyway
+            return CoverageStatus.DEGRADED
         if partial or self._refused or self._feed.examined < self._feed.planned:
             return CoverageStatus.PARTIAL
-        return CoverageStatus.DEGRADED if self._degraded else CoverageStatus.COMPLETE
+        return CoverageStatus.COMPLETE
 
     def _refusals(self) -> str:
         if not self._refused:

@@ -57,7 +57,7 @@ class CoverageStatus(StrEnum):
     PARTIAL = "partial"
     """Some of the plan was not examined; the reason says which."""
     DEGRADED = "degraded"
-    """All of it was examined, with less than the detector's best means."""
+    """Examined with less than the detector's best means; `examined` says how much of it."""
     FAILED = "failed"
     """The detector raised, hung, ended early or saw more than could be kept; the rest is kept."""
     UNAVAILABLE = "unavailable"

@@ -196,6 +196,16 @@ def test_a_detector_may_say_that_it_is_not_at_its_best(clip: Path) -> None:
     assert (coverage.status, coverage.reason) == (CoverageStatus.DEGRADED, "only one eye")
 
 
+def test_a_partial_look_with_lesser_means_says_both(tmp_path: Path) -> None:
+    """A policy may forgive what is missing, and not what was poorly seen."""
+    whole = Clip(320, 240, fps=10).show(10, lambda t: np.full((240, 320, 3), t * 25, np.uint8))
+    path = whole.write(tmp_path / "cut.mp4", options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    coverage = covered(examination(path, HalfBlind()), "half_blind")
+    assert coverage.status is CoverageStatus.DEGRADED
+    assert coverage.share < 0.8
+
+
 def test_a_video_without_sound_has_nothing_to_hear(tmp_path: Path) -> None:
     path = Clip(64, 48, fps=5).show(1, BLACK).write(tmp_path / "silent.mp4")
     coverage = covered(examination(path, Loudness(), Brightness()), "loudness")
