@@ -26,6 +26,16 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 def download(address: str, place: Path, digest: str, progress: Progress) -> None:
     """Fetch to a temporary file, check, sync, rename: never half a file under its name."""
+    try:
+        _download(address, place, digest, progress)
+    except OSError as error:
+        raise ModelError(
+            f"{place.name} cannot be kept in {place.parent} ({error.strerror})",
+            hint="correct the setting `home`, or make room",
+        ) from None
+
+
+def _download(address: str, place: Path, digest: str, progress: Progress) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".pull-", delete=False) as part:
         try:

@@ -104,6 +104,9 @@ class Panel:
         started = time.perf_counter()
         device = Device(self.settings.device, self.settings.threads)
         self.detectors = [each for each in self.detectors if self._loads(each, device, announce)]
+        for each in self.absent:
+            if each.detector in self.settings.detectors and not _is_off(each):
+                log.warning("a detector with options of its own cannot look", **_told(each))
         self.load_s, self._loaded = time.perf_counter() - started, True
 
     def _loads(
@@ -126,6 +129,14 @@ class Panel:
         else:
             return True
         return False
+
+
+def _is_off(coverage: Coverage) -> bool:
+    return coverage.status is CoverageStatus.DISABLED
+
+
+def _told(coverage: Coverage) -> dict[str, str]:
+    return {"detector": coverage.detector, "reason": coverage.reason}
 
 
 def _is_enabled(name: str, value: object) -> bool:

@@ -80,7 +80,8 @@ class Pipeline:
                 self.pictures.keep(scan, source)
         except SourceError as error:
             scan = self._unreadable(Video(uri=uri), error)
-            self._save(scan)
+            if error.fault is not MediaFault.NOT_FOUND:  # a slip of the pen is no video
+                self._save(scan)
         except ModerationError:
             raise
         except Exception as error:  # the boundary: one video must not cost the rest of a batch

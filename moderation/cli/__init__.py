@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from moderation import __version__
 from moderation.cli.console import fail, set_up_logging
-from moderation.cli.demo import demo
-from moderation.cli.doctor import doctor
-from moderation.cli.models import models
-from moderation.cli.plugins import plugins
-from moderation.cli.policy import policy
-from moderation.cli.queue import queue
-from moderation.cli.report import report
-from moderation.cli.scan import scan
 from moderation.config import Settings
 from moderation.errors import ConfigurationError, ModerationError, StoreError
 from moderation.registry import Registry
 
 __all__ = ["cli", "main"]
+
+COMMANDS = ("demo", "doctor", "models", "plugins", "policy", "queue", "report", "scan")
+"""Each is a module of its own, with the command under its own name."""
 
 FAILED = 3
 """Exit code: some videos could not be scanned or stored."""
@@ -43,23 +40,30 @@ UNHEARD = 141
 
 
 class _WithPlugins(click.Group):
-    """Our commands, and those that plugins register: a plugin is loaded only for its own."""
+    """Our commands, and those that plugins register: each is imported only when it is called."""
 
     def invoke(self, context: click.Context) -> object:
         try:
             done = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:  # click would make it exit code 1, which is --fail-on's
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _close_stdout()
             raise click.exceptions.Exit(UNHEARD) from None
         return done
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        own = super().get_command(context, name)
-        return own or next((each for each in _from_plugins() if each.name == name), None)
+        if name in COMMANDS:
+            own: click.Command = getattr(import_module(f"moderation.cli.{name}"), name)
+            return own
+        return next((each for each in _from_plugins() if each.name == name), None)
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted({*super().list_commands(context), *(str(c.name) for c in _from_plugins())})
+        return sorted({*COMMANDS, *(str(each.name) for each in _from_plugins())})
+
+
+def _close_stdout() -> None:
+    """Python writes what is left once more at its exit, and would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _from_plugins() -> Sequence[click.Command]:
@@ -77,16 +81,16 @@ def cli(debug: bool) -> None:
     set_up_logging(debug)
 
 
-for command in (demo, doctor, models, plugins, policy, queue, report, scan):
-    cli.add_command(command)
-
-
 def main() -> None:
     """Run the command line and exit with its code; an error is one sentence, not a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Files and pipes are UTF-8 whatever the locale; a terminal shows what it can.
         encoding = None if sys.stdout.isatty() else "utf-8"
         sys.stdout.reconfigure(encoding=encoding, errors="replace")
+    # `docker stop` and a closed terminal end a scan like Ctrl-C: what is done is kept.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(ending, signal.default_int_handler)
     arguments, debug = _without_debug(sys.argv[1:])
     sys.exit(_run(["--debug", *arguments] if debug else arguments, debug))
 
@@ -106,14 +110,21 @@ def _run(arguments: Sequence[str], debug: bool) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        fail("interrupted")
+    except (KeyboardInterrupt, click.Abort) as interruption:
+        told = (interruption.__cause__ or interruption).args  # click makes an Abort of it
+        fail(": ".join(["interrupted", *map(str, told)]))
         return INTERRUPTED
     except ModerationError as error:
         if debug:
             raise
         fail(str(error))
         return click.UsageError.exit_code if isinstance(error, _WRONG_SET_UP) else FAILED
+    except OSError as error:
+        if debug:
+            raise
+        _close_stdout()
+        fail(f"{error.filename or 'the output'} cannot be written: {error.strerror}")
+        return FAILED
     except Exception as error:
         if debug:
             raise

@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 import click
@@ -101,7 +102,12 @@ def _detectors(settings: Settings) -> Iterator[_Finding]:
     for detector in panel.detectors:
         device = detector.device_in_use or "cpu"
         model = detector.producer.model or "no weights needed"
-        yield _Finding(detector.name, "ok", f"{model} on {device}")
+        wanted = getattr(detector.options, "model", "")
+        if wanted and Path(wanted).name != model:
+            told = f"{model} on {device}: {wanted} is not there, run `moderation models pull`"
+            yield _Finding(detector.name, "warning", told)
+        else:
+            yield _Finding(detector.name, "ok", f"{model} on {device}")
     for absent in panel.absent:
         off = absent.status is CoverageStatus.DISABLED
         yield _Finding(absent.detector, "off" if off else "bad", absent.reason)

@@ -12,7 +12,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from moderation.cli.console import fail, note, pulling
+from moderation.cli.console import fail, note
+from moderation.cli.progress import pulling
 from moderation.config import Settings
 from moderation.errors import ConfigurationError, ModelError
 from moderation.models import Manifest, ModelStore, Weights
@@ -92,21 +93,27 @@ def _entry(known: _Known) -> dict[str, object]:
 
 @models.command()
 @click.argument("names", nargs=-1)
-def pull(names: Sequence[str]) -> int:
-    """Fetch weights NAMES into the cache; all that have an address when none is named."""
+@click.option("--all", "everything", is_flag=True, help="All that are known: several GB.")
+def pull(names: Sequence[str], everything: bool) -> int:
+    """Fetch the weights NAMES into the cache."""
     settings = Settings.read()
+    if not (names or everything):
+        raise click.UsageError("name weights (`moderation models list`), or say --all")
     if settings.offline:
         raise ConfigurationError("MODERATION_OFFLINE is set", hint="unset it to download weights")
-    wanted = [each for each in _known() if each.weights.name in names or not names]
+    wanted = [each for each in _known() if everything or each.weights.name in names]
     if unknown := set(names) - {each.weights.name for each in wanted}:
         raise ConfigurationError(
             f"no manifest knows weights named {', '.join(sorted(unknown))}",
             hint="`moderation models list` shows all names",
         )
-    return max((_pull(model_store(settings), each) for each in wanted if not each.place), default=0)
+    return max((_pull(model_store(settings), each) for each in wanted), default=0)
 
 
 def _pull(store: ModelStore, known: _Known) -> int:
+    if known.place is not None:
+        note(f"{known.weights.name}: present at {known.place}")
+        return 0
     try:
         with pulling() as progress:
             note(f"{known.weights.name}: {store.pull(known.weights, progress).path}")

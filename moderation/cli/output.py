@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,6 +38,11 @@ class Output:
         )
 
 
+def _by_suffix(target: str) -> str | None:
+    suffix = Path(target).suffix.removeprefix(".").lower()
+    return suffix if suffix in FORMATS else None
+
+
 _OPTIONS = (
     click.option(
         "--output", "target", default="-", metavar="FILE", help="A file, or - for stdout."
@@ -55,13 +61,19 @@ _OPTIONS = (
 def output_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add --format, --output, --rows and --bom; the command receives them as `output`."""
     form = click.option(
-        "--format", "form", type=click.Choice(list(FORMATS)), default=default, show_default=True
+        "--format",
+        "form",
+        type=click.Choice(list(FORMATS)),
+        help=f"How it is written.  [default: by the suffix of --output, else {default}]",
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
-        def with_output(*, form: str, target: str, rows: Rows, bom: bool, **given: Any) -> Any:
-            return command(output=Output(form, target, rows, bom), **given)
+        def with_output(
+            *, form: str | None, target: str, rows: Rows, bom: bool, **given: Any
+        ) -> Any:
+            chosen = form or _by_suffix(target) or default
+            return command(output=Output(chosen, target, rows, bom), **given)
 
         for option in reversed((form, *_OPTIONS)):
             with_output = option(with_output)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from pathlib import Path
+
 import click
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +18,9 @@ from moderation.review import ReviewQueue
 from moderation.store import Store
 
 __all__ = ["queue"]
+
+_WHY = 90
+"""Letters of the reason in the list; `queue show` has all of it."""
 
 
 @click.group(invoke_without_command=True)
@@ -36,7 +42,8 @@ def list_items(limit: int = 50) -> None:
     )
     for item in items:
         since = item.created_at.strftime("%Y-%m-%d %H:%M")
-        shown = (item.id, item.severity, item.action, since, item.why, item.uri)
+        why, name = textwrap.shorten(item.why, _WHY, placeholder=" ..."), Path(item.uri).name
+        shown = (item.id, item.severity, item.action, since, why, name)
         # A name that says [bold] is no mark-up, and one with control codes commands nothing.
         table.add_row(*(Text(visible(each)) for each in shown))
     Console().print(table if items else "nothing waits for a person")

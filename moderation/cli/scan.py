@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from moderation.cli.console import fail, note, reporter
+from moderation.cli.console import fail, note
 from moderation.cli.output import Output, output_options
+from moderation.cli.progress import reporter
 from moderation.config import Settings
 from moderation.panel import Panel
 from moderation.pictures import Pictures
@@ -113,5 +114,5 @@ def _counted(running: Iterator[Scan], done: _Tally) -> Iterator[Scan]:
             done.count(each)
             yield each
     except KeyboardInterrupt:
-        note(f"interrupted: {done.videos} videos were scanned and are stored")
-        raise
+        told = f"{done.videos} videos were scanned and are stored"
+        raise KeyboardInterrupt(told) from None

@@ -52,6 +52,10 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run `moderation` in an empty folder with a policy of its own."""
@@ -107,6 +111,45 @@ def test_the_second_scan_is_the_stored_one(run: Run, clips: Path) -> None:
     assert first == second
 
 
+def test_nothing_is_left_outside_its_home(run: Run, clips: Path, tmp_path: Path) -> None:
+    """Engines report to their makers and keep notes in the user's home, unless they are told."""
+    run("scan", str(clips / "bad.mp4"))
+    assert {each.name for each in tmp_path.iterdir()} == {"data", "policy.toml"}
+
+
+def test_a_report_takes_its_form_from_the_files_suffix(
+    run: Run, clips: Path, tmp_path: Path
+) -> None:
+    run("scan", str(clips / "good.mp4"), "--output", "report.json")
+    assert json.loads((tmp_path / "report.json").read_text())[0]["verdict"]["action"] == "approve"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_is_full_is_one_sentence(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(POLICY.format(action="review"))
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [COMMAND, "scan", str(clips / "good.mp4")], cwd=tmp_path, env=environment(tmp_path),
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert "No space left" in done.stderr or "no room" in done.stderr
+
+
+def test_a_termination_ends_like_an_interruption(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(POLICY.format(action="review"))
+    long = Clip(640, 360, fps=1).show(300, numbered(1)).write(tmp_path / "long.mp4")
+    process = subprocess.Popen(
+        [COMMAND, "scan", str(long)], cwd=tmp_path, env=environment(tmp_path),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, "interrupted" in told) == (130, True)
+
+
 def test_fail_on_gives_exit_code_1(run: Run, clips: Path) -> None:
     bad, good = str(clips / "bad.mp4"), str(clips / "good.mp4")
     assert run("scan", bad, "--fail-on", "review").returncode == 1
@@ -135,6 +178,7 @@ def test_one_bad_file_loses_nothing_of_the_others(run: Run, clips: Path, tmp_pat
         (["report", "--since", "yesterday"], "is no time"),
         (["report", "--since", "-5d"], "is no time"),
         (["models", "pull", "nothing"], "MODERATION_OFFLINE is set"),
+        (["models", "pull"], "say --all"),
     ],
 )
 def test_a_wrong_call_is_exit_code_2_and_one_sentence(
@@ -338,6 +382,8 @@ def test_ctrl_c_keeps_what_is_done_and_writes_no_half_report(clips: Path, tmp_pa
     process = subprocess.Popen(
         [COMMAND, *arguments], cwd=tmp_path, env=environment(tmp_path),
         stderr=subprocess.PIPE, text=True,
+        # A background job, as CI may run us, ignores it, and so would its children.
+        preexec_fn=_heed_interrupts,
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:

@@ -54,6 +54,9 @@ BETTER_KNOWN: Mapping[str, Decodes] = {
 }
 """Where we differ from a plain decode, which `expected_media.json` was measured with, and why."""
 
+NOTHING_TO_SEE = {"video/broken/awful.wav"}
+"""Whole, and too short for anybody to have seen or heard anything: 0.4 ms."""
+
 Expected = Mapping[str, Any]
 
 
@@ -120,7 +123,9 @@ def test_of_every_file_as_much_is_seen_as_can_be_decoded(
         path: expected(path, media[path]) for path in found
     }
     approved = {path for path, scan in found.items() if scan.verdict.action is Action.APPROVE}
-    assert approved == {path for path in found if seen(found[path]) is Decodes.WHOLE}
+    assert approved == {
+        path for path in found if seen(found[path]) is Decodes.WHOLE and path not in NOTHING_TO_SEE
+    }
 
 
 def test_what_was_not_seen_is_said(glance: Pipeline, shared_data: Path, media: Expected) -> None:

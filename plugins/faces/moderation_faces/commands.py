@@ -121,3 +121,7 @@ def _show(outcomes: list[Enrollment]) -> None:
 def _say_how_to_use(file: Path) -> None:
     click.echo("To recognise them, put this under [detectors.faces] in moderation.toml:", err=True)
     click.echo(f'watch_list = "{file.absolute().as_posix()}"', err=True)
+    click.echo(
+        "So that no video passes without, put this under [coverage] in your policy:", err=True
+    )
+    click.echo("faces = 0.95", err=True)
