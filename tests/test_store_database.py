@@ -102,6 +102,21 @@ def test_many_openers_of_one_new_file_all_succeed(file: Path) -> None:
             store.close()
 
 
+def test_a_file_that_is_being_read_is_opened_and_changed_later(file: Path) -> None:
+    """The change to write-ahead logging needs the file for itself, and can wait."""
+    opened(file).close()
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM scan").fetchone()
+        opened(file, busy_timeout=0.1).close()
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        other.execute("COMMIT")
+    opened(file).close()
+    with closing(sqlite3.connect(file)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_a_migration_that_dies_half_way_leaves_nothing(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

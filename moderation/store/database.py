@@ -72,8 +72,13 @@ def project_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except StatementError as error:
-        place = engine.url.database or str(engine.url)
-        raise _translate(error, place) from error
+        raise _translate(error, _place(engine)) from error
+    except sqlite3.Error as error:  # of a connection that SQLAlchemy does not watch
+        raise sqlite.translate(error, _place(engine)) from error
+
+
+def _place(engine: Engine) -> str:
+    return engine.url.database or engine.url.render_as_string(hide_password=True)
 
 
 def _translate(error: StatementError, place: str) -> ModerationError:

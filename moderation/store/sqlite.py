@@ -87,12 +87,19 @@ def adopt(connection: Connection) -> None:
 
 
 def use_wal(engine: Engine) -> None:
-    """Let readers and one writer work side by side. Only for a file known to be ours."""
+    """Let readers and one writer work side by side. Only for a file known to be ours.
+
+    Nobody else may use the file at the moment of the change, and SQLite does not wait for that:
+    then it stays as it is, just as safe, and the next to open it tries again.
+    """
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()
         if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
             cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
     finally:
         connection.close()
 
