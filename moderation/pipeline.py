@@ -76,8 +76,8 @@ class Pipeline:
                 known = None if force else self._known(source)
                 scan = known or self._look(source, watch, announce)
                 self._save(scan)
-                # Last, so that a full disk costs pictures and not what was seen.
-                self.pictures.keep(scan, source)
+                if known is None:  # last, so that a full disk costs pictures and not the scan
+                    self.pictures.keep(scan, source)
         except SourceError as error:
             scan = self._unreadable(Video(uri=uri), error)
             if error.fault is not MediaFault.NOT_FOUND:  # a slip of the pen is no video

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -203,6 +204,17 @@ def test_the_frames_behind_a_finding_are_kept(store: Store, tmp_path: Path, loud
     picture = running.pictures.get(scan, found.best)
     assert picture is not None
     assert picture.startswith(b"\xff\xd8")
+
+
+def test_a_stored_scan_decodes_nothing_not_even_for_pictures(
+    store: Store, tmp_path: Path, loud: Path
+) -> None:
+    running = pipeline(store, tmp_path)
+    scan = running.scan(str(loud))
+    shutil.rmtree(running.pictures.folder)
+    mild = pipeline(store, tmp_path, judge=policy(score=0.99))
+    assert (running.scan(str(loud)), mild.scan(str(loud)).evidence) == (scan, scan.evidence)
+    assert not running.pictures.folder.exists()
 
 
 def test_loading_is_timed_apart_from_scanning(store: Store, tmp_path: Path, loud: Path) -> None:
