@@ -59,6 +59,13 @@ class MediaLimits(BaseModel):
         ge=64,
         description="frames are scaled down to this in pixels: what small text and faces need",
     )
+    unchanged_below: float = Field(
+        8.0,
+        ge=0,
+        le=255,
+        description="a sampled frame of which no block's mean colour moved this far is like the "
+        "last one that was looked at, and inherits what was seen there; 0: all are looked at",
+    )
     queue_batches: int = Field(
         2, gt=0, description="batches that wait for a slow detector; bounds memory"
     )

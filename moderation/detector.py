@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -40,10 +40,19 @@ class Frames:
 
     The first and the last frame of the video are always among them, and no two examined
     instants lie further apart than 1 / `per_second` where the video has frames between.
+
+    unchanged     what becomes of a frame that looks like the last one that was looked at:
+                  "inherit"  it is not handed over, and what was seen in that one holds for it too;
+                             for detectors whose evidence is of single frames
+                  "tell"     it is handed over with `Frame.repeats` set, at no cost; for detectors
+                             that follow something through time
+    longest_side  pixels that are enough; 0: as many as the settings allow
     """
 
     per_second: float = 1.0
     batch: int = 16
+    unchanged: Literal["inherit", "tell"] = "inherit"
+    longest_side: int = 0
 
     def __post_init__(self) -> None:
         if not (self.per_second > 0 and self.batch > 0):

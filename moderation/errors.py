@@ -116,6 +116,8 @@ class MediaFault(StrEnum):
     TOO_MANY_STREAMS = "too_many_streams"
     UNREADABLE = "unreadable"
     CHANGED = "source_changed"
+    DECODER_CRASHED = "decoder_crashed"
+    TIMEOUT = "timeout"
 
 
 class SourceError(PermanentError):

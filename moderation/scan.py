@@ -67,3 +67,5 @@ class Scan:
     scanned_at: datetime
     """UTC."""
     failure: Failure | None = None
+    sandbox: tuple[str, ...] = ()
+    """What held the decoder, by `moderation.media.sandbox`; empty when nothing was decoded."""

@@ -76,6 +76,7 @@ class Coverage:
     """What one detector planned and what it really examined.
 
     `planned` and `examined` count in `unit`: samples (frames), seconds (audio) or texts.
+    `inherited` of the examined look like one that was looked at, and what was seen there holds.
     """
 
     detector: str
@@ -84,6 +85,7 @@ class Coverage:
     examined: float = 0
     unit: str = "samples"
     reason: str = ""
+    inherited: float = 0
 
     @property
     def share(self) -> float:

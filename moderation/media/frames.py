@@ -35,12 +35,14 @@ class Frame:
     at      presentation time from the start of the video
     index   0, 1, 2 ... among the frames sampled for the same detector
     stream  which video stream of the file; 0 for the first
+    repeats it looks like the frame before: the very same `image` is handed over once more
     """
 
     image: NDArray[np.uint8]
     at: Instant
     index: int
     stream: int = 0
+    repeats: bool = False
 
     @property
     def span(self) -> Span:

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import av
 import numpy as np
-from moderation_text.change import Reference, thumbnail
 from moderation_text.screen_text import ScreenText
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from moderation import Device
+from moderation.media.change import Reference, thumbnail
 from moderation.testing.feed import frame_batches, look
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from moderation import Box, Degraded, Frame, Instant
+from moderation.media.change import Reference, Thumbnail, thumbnail
 from moderation.timeline import MICROSECONDS
-from moderation_text.change import Reference, Thumbnail, thumbnail
 from moderation_text.lines import Line, Lines
 from moderation_text.reading import Reading, Region
 

@@ -42,7 +42,7 @@ class ScreenText(Detector[FrameBatch]):
             ge=0,
             le=255,
             description="how far a block's mean colour must move for a picture to be read again; "
-            "0 passes over nothing but equal pictures",
+            "0: every picture is read",
         )
         min_confidence: float = Field(0.5, ge=0, le=1, description="readings below are dropped")
         min_height: float = Field(0.008, ge=0, le=1, description="lines lower are not read")

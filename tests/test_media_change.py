@@ -6,11 +6,11 @@ from typing import cast
 
 import numpy as np
 import pytest
-from moderation_text.change import Reference, thumbnail
 from moderation_text.screen_text import ScreenText
 from numpy.typing import NDArray
 
 from moderation import Box
+from moderation.media.change import Reference, thumbnail
 from moderation.testing.clips import solid, written
 
 Pixels = NDArray[np.uint8]

@@ -1,17 +1,17 @@
-"""Whether a picture changed since it was last examined: text is read only where it did."""
+"""Whether a picture changed since it was last examined: detectors look again only where it did."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from moderation import Box
+from moderation.evidence import Box
 
-__all__ = ["Reference", "Thumbnail", "thumbnail"]
+__all__ = ["Reference", "Thumbnail", "blocks_in", "thumbnail"]
 
 _BLOCKS = 160
 """Blocks along the longer side: a caption of 2 % of a 16:9 frame's height is two blocks high, so
@@ -25,9 +25,14 @@ green may be as bright as their ground."""
 def thumbnail(image: NDArray[np.uint8]) -> Thumbnail:
     """The block means of an RGB picture, shape (height, width, 3)."""
     height, width = image.shape[:2]
+    small = Image.fromarray(image).resize(blocks_in(width, height), Image.Resampling.BOX)
+    return np.asarray(small, np.int16)
+
+
+def blocks_in(width: int, height: int) -> tuple[int, int]:
+    """Columns and rows of the thumbnail of a picture of this size."""
     scale = min(1.0, _BLOCKS / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.int16)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 class Reference:
@@ -36,7 +41,8 @@ class Reference:
     Compared with what was examined, not with the frame before: a fade that takes a minute
     changes the picture in the end.
 
-    threshold  difference of one block's mean, 0..255, from which the picture is another
+    threshold  difference of one block's mean, 0..255, from which the picture is another; 0: every
+               picture is
     """
 
     def __init__(self, threshold: float) -> None:
@@ -48,7 +54,7 @@ class Reference:
         if self._seen is None or self._seen.shape != now.shape:
             return True
         part = _blocks(now, box) if box else np.s_[:]
-        return bool(np.abs(now[part] - self._seen[part]).max() > self._threshold)
+        return bool(np.abs(now[part] - self._seen[part]).max() >= self._threshold)
 
     def examined(self, now: Thumbnail, except_in: Iterable[Box] = ()) -> None:
         """Remember the picture, but for the parts whose text was not read again."""
