@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -22,54 +22,12 @@ from pydantic_settings import (
 )
 
 from moderation.errors import ConfigurationError
+from moderation.limits import MediaLimits
 
 __all__ = ["MediaLimits", "Settings"]
 
 _NOT_OURS = ("test_data",)
 """Variables with our prefix that are no settings: the place of the tests' media."""
-
-
-class MediaLimits(BaseModel):
-    """How much of an upload we read. Beyond a limit: refused or cut, never silently."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    max_bytes: int = Field(
-        4 << 30, gt=0, description="size of the file; 4 GiB holds hours of 1080p"
-    )
-    max_seconds: float = Field(
-        4 * 3600,
-        gt=0,
-        description="decoded length; headers lie, so decoding stops here and says so",
-    )
-    max_pixels: int = Field(
-        7680 * 4320, gt=0, description="per frame; 8K, above which a frame is a bomb"
-    )
-    max_streams: int = Field(
-        32, gt=0, description="streams in one file; FFmpeg would truncate in silence"
-    )
-    max_fps: float = Field(
-        240.5, gt=0, description="frames per second; high-speed phones reach 240"
-    )
-    max_frames: int = Field(1_000_000, gt=0, description="decoded frames; 4 hours at 60 per second")
-    max_samples: int = Field(20_000, gt=0, description="sampled frames handed to one detector")
-    max_errors: int = Field(1_000, gt=0, description="consecutive packets that do not decode")
-    longest_side: int = Field(
-        1920,
-        ge=64,
-        description="frames are scaled down to this in pixels: what small text and faces need",
-    )
-    unchanged_below: float = Field(
-        8.0,
-        ge=0,
-        le=255,
-        description="a sampled frame of which no block's mean colour moved this far is like the "
-        "last one that was looked at, and inherits what was seen there; 0: all are looked at",
-    )
-    queue_batches: int = Field(
-        2, gt=0, description="batches that wait for a slow detector; bounds memory"
-    )
-    decoder_threads: int = Field(2, ge=0, description="FFmpeg's threads; 0 lets it choose")
 
 
 class Settings(BaseSettings):
@@ -94,7 +52,7 @@ class Settings(BaseSettings):
     offline: bool = Field(False, description="never download weights")
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N")
     threads: int = Field(
-        0, ge=0, description="CPU threads of each inference engine; 0: the engine's choice"
+        0, ge=0, description="CPU threads of each inference engine; 0: an equal share of the cores"
     )
     policy: str = Field("default", description="name of a built-in policy or path of a TOML file")
     evidence_floor: float = Field(

@@ -6,22 +6,27 @@ raises, ends or hangs costs its own coverage and nobody else's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from moderation.config import Settings
 from moderation.detector import Audio, Detector, Frames, Text, TextBatch
-from moderation.errors import Cancelled
+from moderation.errors import Cancelled, MediaFault
 from moderation.evidence import Evidence
 from moderation.look import Look, Step, Watch, Watchdog
-from moderation.media import Outcome, broadcast
+from moderation.media import Broadcast, MediaReader, Outcome, broadcast
 from moderation.scan import Video
-from moderation.source import Source
+from moderation.second_look import Matters, both, look_again
 from moderation.timeline import Instant
 from moderation.verdict import Coverage, CoverageStatus
 
 __all__ = ["Examination", "examine"]
+
+_PASSING = (MediaFault.DECODER_CRASHED, MediaFault.TIMEOUT)
+"""Faults that may be of the machine and not of the file."""
 
 _GRACE_S = 5.0
 """How long an interrupted scan waits for a detector to come to the end of its batch."""
@@ -34,36 +39,88 @@ class Examination:
     evidence: tuple[Evidence, ...]
     coverage: tuple[Coverage, ...]
     seconds: Mapping[str, float]
+    cut_short: str = ""
+    """Why another look may see more; empty for a whole one."""
 
 
 def examine(
-    source: Source,
+    media: MediaReader,
     video: Video,
     detectors: Sequence[Detector[Any]],
     settings: Settings,
     watch: Watch = lambda _: None,
+    *,
+    matters: Matters = lambda _: False,
+    settled: Callable[[Sequence[Evidence]], bool] = lambda _: False,
 ) -> Examination:
     """Show the video to loaded detectors: frames and sound first, then the text they found.
+
+    matters  whether a rule reads evidence: its surroundings get a second look
+    settled  whether nothing more can change what is made of this evidence: the look ends then;
+             asked for everything that matters
 
     Raises `MediaError` when nothing of the video can be decoded, and `Interruption`s.
     """
     shown = [each for each in detectors if _applies(each, video)]
     readers = [(each, each.wants) for each in detectors if isinstance(each.wants, Text)]
-    looks, outcome = _first_stage(source, video, shown, settings, watch)
+    settling = _Settling(matters, settled)
+    looks, outcome = _first_stage(media, video, shown, settings, watch, settling)
+    seconds = {} if settling.done else _seconds(media, video, looks, settings, matters)
     found = [seen for look in looks for seen in look.evidence]
     texts = [_second_stage(each, wants, found, video, settings) for each, wants in readers]
     for text in texts:
         text.settle(outcome)
-    looks += texts
-    evidence = [seen for look in looks for seen in look.evidence]
-    coverage = [look.coverage(outcome) for look in looks]
-    looked = {look.detector.name for look in looks}
+    evidence = [seen for look in (*looks, *texts) for seen in look.evidence]
+    evidence += [seen for new, _ in seconds.values() for seen in new]
+    coverage = [look.coverage(outcome) for look in (*looks, *texts)]
+    coverage = [
+        both(each, seconds[each.detector][1]) if each.detector in seconds else each
+        for each in coverage
+    ]
+    looked = {look.detector.name for look in (*looks, *texts)}
     coverage += [_not_applicable(each) for each in detectors if each.name not in looked]
     return Examination(
         evidence=tuple(sorted(evidence, key=lambda seen: (seen.span, seen.label, seen.id))),
         coverage=tuple(sorted(coverage, key=lambda each: each.detector)),
-        seconds={look.detector.name: look.seconds for look in looks},
+        seconds={look.detector.name: look.seconds for look in (*looks, *texts)},
+        cut_short=outcome.message if outcome.fault in _PASSING else settling.done,
     )
+
+
+class _Settling:
+    """Gathers what matters from all detectors' threads, and asks whether it is enough.
+
+    done  why the look ended early; empty while it did not
+    """
+
+    def __init__(self, matters: Matters, settled: Callable[[Sequence[Evidence]], bool]) -> None:
+        self._matters, self._settled = matters, settled
+        self._evidence: list[Evidence] = []
+        self._lock = threading.Lock()
+        self.done = ""
+
+    def tell(self, seen: Evidence, decode: Broadcast) -> None:
+        if not self._matters(seen):
+            return
+        with self._lock:
+            self._evidence.append(seen)
+            if not self.done and self._settled(self._evidence):
+                self.done = "the verdict was settled before the end"
+                decode.suffice(self.done)
+
+
+def _seconds(
+    media: MediaReader,
+    video: Video,
+    looks: Sequence[Look],
+    settings: Settings,
+    matters: Matters,
+) -> dict[str, tuple[list[Evidence], Coverage]]:
+    """The second looks that were worth while, by detector."""
+    found = {
+        look.detector.name: look_again(media, video, look, settings, matters) for look in looks
+    }
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _applies(detector: Detector[Any], video: Video) -> bool:
@@ -86,16 +143,17 @@ def _not_applicable(detector: Detector[Any]) -> Coverage:
 
 
 def _first_stage(
-    source: Source,
+    media: MediaReader,
     video: Video,
     detectors: Sequence[Detector[Any]],
     settings: Settings,
     watch: Watch,
+    settling: _Settling,
 ) -> tuple[list[Look], Outcome]:
     wants = [each.wants for each in detectors if not isinstance(each.wants, Text)]
-    decode = broadcast(source, video, wants, settings.media)
+    decode = broadcast(media, video, wants)
     looks = [
-        Look(each, feed, video, settings, watch)
+        Look(each, feed, video, settings, watch, lambda seen: settling.tell(seen, decode))
         for each, feed in zip(detectors, decode.feeds, strict=True)
     ]
     with Watchdog(looks, settings.detector_stall):
@@ -133,7 +191,8 @@ class _Texts:
     """A feed of one batch: all texts of a video."""
 
     unit = "texts"
-    waited_s = 0.0
+    inherited = waited_s = 0.0
+    unchanged: Mapping[Instant, Sequence[Instant]] = MappingProxyType({})
 
     def __init__(self, texts: Sequence[Evidence]) -> None:
         self._texts, self.planned, self.examined = texts, float(len(texts)), 0.0

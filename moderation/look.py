@@ -6,8 +6,8 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -20,7 +20,7 @@ from moderation.evidence import Evidence
 from moderation.media import Outcome
 from moderation.scan import Video
 from moderation.taxonomy import CONTEXT, is_within
-from moderation.timeline import Instant
+from moderation.timeline import Instant, Span
 from moderation.verdict import Coverage, CoverageStatus
 
 __all__ = ["Feed", "Look", "Step", "Watch", "Watchdog"]
@@ -62,6 +62,10 @@ class Feed(Protocol):
     @property
     def planned(self) -> float: ...
     @property
+    def inherited(self) -> float: ...
+    @property
+    def unchanged(self) -> Mapping[Instant, Sequence[Instant]]: ...
+    @property
     def waited_s(self) -> float: ...
     def __iter__(self) -> Iterator[Any]: ...
     def close(self) -> None: ...
@@ -77,11 +81,12 @@ class Look(threading.Thread):
         video: Video,
         settings: Settings,
         watch: Watch = lambda _: None,
+        tell: Callable[[Evidence], None] = lambda _: None,
     ) -> None:
         super().__init__(name=f"look-{detector.name}", daemon=True)
         self.detector, self.evidence, self.seconds = detector, list[Evidence](), 0.0
         self.busy_since: float | None = None
-        self._feed, self._settings, self._watch = feed, settings, watch
+        self._feed, self._settings, self._watch, self._tell = feed, settings, watch, tell
         self._end = Instant(video.duration_us)
         self._failure, self._shortfalls = "did not finish", dict[str, None]()
         self._refused, self._lost, self._degraded = 0, 0, False
@@ -137,11 +142,28 @@ class Look(threading.Thread):
         """Refuse evidence outside of what was decoded: how long a video is, headers only claim."""
         last = outcome.decoded + _SLACK_US
         claimed, self.evidence = self.evidence, []
+        claimed += self._inherited(claimed)
         for each in claimed:
             if each.span.start.us >= 0 and each.span.end <= last:
                 self.evidence.append(each)
             else:
                 self._refuse(each)
+
+    def _inherited(self, seen: Iterable[Evidence]) -> list[Evidence]:
+        """What was seen in a frame, for each frame that looks like it."""
+        heirs = self._feed.unchanged
+        if not heirs:
+            return []
+        inherited = []
+        for each in seen:
+            if each.span.start == each.span.end:
+                for at in heirs.get(each.span.start, ()):
+                    if self._is_full_of(each):
+                        self._refuse(each)
+                    else:
+                        self._kept[_is_backdrop(each)] += 1
+                        inherited.append(_at(each, at))
+        return inherited
 
     def coverage(self, outcome: Outcome) -> Coverage:
         """What it planned and what it examined, with all reasons why the two differ."""
@@ -153,6 +175,7 @@ class Look(threading.Thread):
             planned=self._feed.planned,
             examined=self._feed.examined,
             unit=self._feed.unit,
+            inherited=self._feed.inherited,
             reason="; ".join(reason for reason in reasons if reason),
         )
 
@@ -200,6 +223,7 @@ class Look(threading.Thread):
             if self.finished:  # abandoned: nobody waits for what it sees, so it need not go on
                 raise Cancelled
             self.evidence.append(seen)
+        self._tell(seen)
 
     def _refuse(self, seen: Evidence) -> None:
         self._refused += 1
@@ -226,6 +250,12 @@ class Watchdog(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+
+
+def _at(seen: Evidence, at: Instant) -> Evidence:
+    """The same, seen at another instant."""
+    detail = {**seen.detail, "inherited_from_us": seen.span.start.us}
+    return replace(seen, span=Span.at(at), best=at, detail=detail)
 
 
 def _is_backdrop(seen: Evidence) -> bool:

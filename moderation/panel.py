@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from moderation import __version__
 from moderation.config import Settings
-from moderation.detector import Detector, Device
+from moderation.detector import Detector, Device, Text
 from moderation.errors import (
     ConfigurationError,
     DetectorUnavailable,
@@ -102,12 +103,21 @@ class Panel:
         if self._loaded:
             return
         started = time.perf_counter()
-        device = Device(self.settings.device, self.settings.threads)
+        device = Device(self.settings.device, self.settings.threads or self._share_of_threads)
         self.detectors = [each for each in self.detectors if self._loads(each, device, announce)]
         for each in self.absent:
             if each.detector in self.settings.detectors and not _is_off(each):
                 log.warning("a detector with options of its own cannot look", **_told(each))
         self.load_s, self._loaded = time.perf_counter() - started, True
+
+    @property
+    def _share_of_threads(self) -> int:
+        """For each of the engines that compute at the same time: together they have the cores.
+
+        Each of them alone would take all, and then they wait for each other.
+        """
+        engines = sum(not isinstance(each.wants, Text) for each in self.detectors)
+        return max(1, _cores() // max(1, engines))
 
     def _loads(
         self, detector: Detector[Any], device: Device, announce: Callable[[str], None]
@@ -129,6 +139,13 @@ class Panel:
         else:
             return True
         return False
+
+
+def _cores() -> int:
+    """That this process may run on; a container is often given fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _is_off(coverage: Coverage) -> bool:

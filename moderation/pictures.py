@@ -10,11 +10,9 @@ from pathlib import Path
 
 import structlog
 
-from moderation.config import MediaLimits
 from moderation.errors import MediaError, OutOfSpace, SourceError, StoreError
-from moderation.media import stills
+from moderation.media import MediaReader
 from moderation.scan import Scan
-from moderation.source import Source
 from moderation.taxonomy import Taxonomy
 from moderation.timeline import Instant
 
@@ -32,8 +30,8 @@ MOST = 40
 class Pictures:
     """Evidence pictures in `folder/<sha256>/<microseconds>.jpg`."""
 
-    def __init__(self, folder: Path, limits: MediaLimits | None = None) -> None:
-        self.folder, self._limits = folder, limits
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def path(self, sha256: str, at: Instant) -> Path:
         return self.folder / sha256 / f"{at.us}.jpg"
@@ -45,7 +43,7 @@ class Pictures:
         except OSError:
             return None
 
-    def keep(self, scan: Scan, source: Source) -> None:
+    def keep(self, scan: Scan, media: MediaReader) -> None:
         """Keep the best frame of every segment that is more than context.
 
         A frame that cannot be had a second time is left out: the evidence stands without it.
@@ -53,10 +51,10 @@ class Pictures:
         """
         missing = [at for at in _shown(scan) if not self.path(scan.video.sha256, at).exists()]
         try:
-            for at, jpeg in stills(source, scan.video, missing, LONGEST_SIDE, self._limits):
+            for at, jpeg in media.stills(scan.video, missing, LONGEST_SIDE):
                 _write(self.path(scan.video.sha256, at), jpeg)
         except (MediaError, SourceError) as error:
-            log.warning("a picture could not be made", uri=source.uri, reason=str(error))
+            log.warning("a picture could not be made", uri=media.source.uri, reason=str(error))
         except OSError as error:
             raise _refused(self.folder, error) from None
 

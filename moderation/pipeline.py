@@ -27,7 +27,7 @@ from moderation.evidence import Evidence
 from moderation.examination import examine
 from moderation.fusion import fuse
 from moderation.look import Watch
-from moderation.media import probe
+from moderation.media import MediaReader
 from moderation.panel import Panel
 from moderation.pictures import Pictures
 from moderation.policy import Policy
@@ -52,7 +52,7 @@ class Pipeline:
         """Raises `ConfigurationError` for a policy that asks for what the settings drop."""
         _check_floor(settings, policy)
         self.settings, self.panel, self.policy, self.store = settings, panel, policy, store
-        self.pictures = Pictures(settings.pictures, settings.media)
+        self.pictures = Pictures(settings.pictures)
         self._fingerprint = panel.fingerprint
 
     def scan(
@@ -60,24 +60,27 @@ class Pipeline:
         uri: str,
         *,
         force: bool = False,
+        early_exit: bool = False,
         watch: Watch = lambda _: None,
         announce: _Announce = lambda _: None,
     ) -> Scan:
         """One video, from its bytes to its stored verdict.
 
         The same bytes seen by the same detectors are not looked at twice: the stored scan is
-        returned, judged anew when the policy is another; `force` looks again.
+        returned, judged anew when the policy is another; `force` looks again. With `early_exit` the
+        look ends as soon as nothing can change the verdict any more: what is in the rest is then
+        not known, and the scan is not reused.
 
         A file that cannot be read, or on which we break, gives a `Scan` with a `failure`. Raises
         `StoreError` and `TransientError`s of the store, and `Interruption`s.
         """
         try:
-            with Source.open(uri) as source:
+            with Source.open(uri) as source, MediaReader(source, self.settings.media) as media:
                 known = None if force else self._known(source)
-                scan = known or self._look(source, watch, announce)
+                scan = known or self._look(media, watch, announce, early_exit)
                 self._save(scan)
                 if known is None:  # last, so that a full disk costs pictures and not the scan
-                    self.pictures.keep(scan, source)
+                    self.pictures.keep(scan, media)
         except SourceError as error:
             scan = self._unreadable(Video(uri=uri), error)
             if error.fault is not MediaFault.NOT_FOUND:  # a slip of the pen is no video
@@ -104,10 +107,12 @@ class Pipeline:
             stored = other and self._judged_anew(other)
         return stored and replace(stored, video=replace(stored.video, uri=source.uri))
 
-    def _look(self, source: Source, watch: Watch, announce: _Announce) -> Scan:
+    def _look(
+        self, media: MediaReader, watch: Watch, announce: _Announce, early_exit: bool
+    ) -> Scan:
+        source = media.source
         try:
-            video = probe(source, self.settings.media)
-            return self._examined(source, video, watch, announce)
+            return self._examined(media, media.probe(), watch, announce, early_exit)
         except MediaError as error:
             sha256 = "" if self._is_too_large(source) else source.sha256()
             video = Video(uri=source.uri, sha256=sha256, bytes=source.size)
@@ -117,10 +122,25 @@ class Pipeline:
         """Only to read all of it would take minutes; an upload can claim terabytes of nothing."""
         return source.size > self.settings.media.max_bytes
 
-    def _examined(self, source: Source, video: Video, watch: Watch, announce: _Announce) -> Scan:
+    def _examined(
+        self,
+        media: MediaReader,
+        video: Video,
+        watch: Watch,
+        announce: _Announce,
+        early_exit: bool,
+    ) -> Scan:
         self.panel.load(announce)
         started = time.perf_counter()
-        seen = examine(source, video, self.panel.detectors, self.settings, watch)
+        seen = examine(
+            media,
+            video,
+            self.panel.detectors,
+            self.settings,
+            watch,
+            matters=lambda seen: self.policy.concerns(seen.label, seen.score),
+            settled=self._is_settled if early_exit else lambda _: False,
+        )
         scan_s = time.perf_counter() - started
         coverage = self._covered((*seen.coverage, *self.panel.absent))
         return self._scan(
@@ -129,6 +149,8 @@ class Pipeline:
             coverage=coverage,
             verdict=self._judge(seen.evidence, coverage),
             timing=Timing(load_s=self.panel.load_s, scan_s=scan_s, detectors=seen.seconds),
+            sandbox=media.sandbox,
+            cut_short=seen.cut_short,
         )
 
     def _covered(self, coverage: Iterable[Coverage]) -> tuple[Coverage, ...]:
@@ -148,6 +170,10 @@ class Pipeline:
         if any(each.examined for each in coverage) or judged.action is not Action.APPROVE:
             return judged
         return _unseen(judged, "no detector looked at any of it")
+
+    def _is_settled(self, evidence: Sequence[Evidence]) -> bool:
+        """Nothing is stronger than a rejection."""
+        return fuse(evidence, (), self.policy).action is Action.REJECT
 
     def _unreadable(self, video: Video, error: SourceError | MediaError) -> Scan:
         coverage = tuple(
@@ -170,6 +196,8 @@ class Pipeline:
         evidence: tuple[Evidence, ...] = (),
         timing: Timing | None = None,
         failure: Failure | None = None,
+        sandbox: tuple[str, ...] = (),
+        cut_short: str = "",
     ) -> Scan:
         return Scan(
             id=uuid.uuid4().hex,
@@ -181,6 +209,8 @@ class Pipeline:
             engine_version=__version__,
             scanned_at=datetime.now(UTC),
             failure=failure,
+            sandbox=sandbox,
+            cut_short=cut_short,
         )
 
 

@@ -187,6 +187,11 @@ class Policy(Table):
         unknown = () if self.unknown_labels.mode == "ignore" else (self.unknown_labels.min_score,)
         return min((*clauses, *unknown), default=1.0)
 
+    def concerns(self, label: str, score: float) -> bool:
+        """Whether a rule reads evidence of this label and score."""
+        clauses = (clause for rule in self.rules for clause in rule.clauses)
+        return any(score >= clause.min_score and clause.covers(label) for clause in clauses)
+
     def decides(self, label: str) -> bool:
         """Whether the policy says by itself what is to be done about `label`.
 

@@ -67,5 +67,8 @@ class Scan:
     scanned_at: datetime
     """UTC."""
     failure: Failure | None = None
+    cut_short: str = ""
+    """Why another look at the same bytes may see more: the decoder crashed, or the verdict was
+    settled early. Such a scan is not reused. Empty for a whole look."""
     sandbox: tuple[str, ...] = ()
     """What held the decoder, by `moderation.media.sandbox`; empty when nothing was decoded."""

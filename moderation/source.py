@@ -1,7 +1,7 @@
 """Source: the bytes of one upload behind a URI, opened once and read by everyone from there.
 
-FFmpeg is never given the uploader's file name: names choose demuxers and protocols. It reads
-`Source.descriptor`, the opened file itself, so that what was checked is what is decoded.
+FFmpeg is never given the uploader's file name: names choose demuxers and protocols. It reads the
+opened file itself, so that what was checked is what is decoded.
 """
 
 from __future__ import annotations
@@ -69,13 +69,9 @@ class Source:
             raise
 
     @property
-    def descriptor(self) -> str:
-        """A path that names the opened file, and nothing of its own name."""
-        return f"/dev/fd/{self._fd}"
-
-    def rewind(self) -> None:
-        """Begin at the first byte: on macOS all who open the descriptor share one position."""
-        os.lseek(self._fd, 0, os.SEEK_SET)
+    def fd(self) -> int | None:
+        """The opened file's descriptor; `None` where only `read` gives its bytes."""
+        return self._fd
 
     def read(self, count: int, at: int = 0) -> bytes:
         """Up to `count` bytes from position `at`; raises `SourceError` when the disk does not."""

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moderation.config import Settings
+from moderation.config import MediaLimits, Settings
 from moderation.detector import Audio, Degraded, Detector, Frames
 from moderation.errors import Cancelled
 from moderation.evidence import Evidence
 from moderation.examination import Examination, examine
 from moderation.look import Step, Watch
-from moderation.media import FrameBatch, probe
+from moderation.media import FrameBatch, MediaReader
 from moderation.source import Source
 from moderation.testing.clips import BLACK, WHITE, Clip, silence, tone
 from moderation.testing.detectors import Brightness, Echo, Loudness
@@ -36,9 +36,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def examination(
     path: Path, *detectors: Detector[Any], watch: Watch = lambda _: None, **settings: Any
 ) -> Examination:
+    settings.setdefault("media", MediaLimits(unchanged_below=0))
     chosen = Settings(**settings)
-    with Source.open(path) as source:
-        return examine(source, probe(source, chosen.media), detectors, chosen, watch)
+    with Source.open(path) as source, MediaReader(source, chosen.media) as media:
+        return examine(media, media.probe(), detectors, chosen, watch)
 
 
 def covered(seen: Examination, name: str) -> Coverage:

@@ -15,7 +15,7 @@ import pytest
 from moderation.config import MediaLimits
 from moderation.detector import Audio, Frames
 from moderation.errors import Cancelled, DeadlineExceeded, MediaError, MediaFault, SourceError
-from moderation.media import Broadcast, Feed, FrameBatch, broadcast, probe
+from moderation.media import Broadcast, Feed, FrameBatch, MediaReader, broadcast
 from moderation.source import Source
 from moderation.testing.clips import BLACK, Clip, numbered, tone
 from moderation.testing.decoding import decoded
@@ -35,9 +35,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def opened(path: Path, *wants: Any, **limits: int) -> Iterator[Broadcast]:
-    chosen = MediaLimits(**limits)
-    with Source.open(path) as source:
-        yield broadcast(source, probe(source, chosen), wants, chosen)
+    chosen = MediaLimits(unchanged_below=0, **limits)
+    with Source.open(path) as source, MediaReader(source, chosen) as media:
+        yield broadcast(media, media.probe(), wants)
 
 
 @contextmanager

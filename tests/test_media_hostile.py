@@ -20,7 +20,7 @@ import pytest
 from moderation.config import MediaLimits
 from moderation.detector import Audio, Frames
 from moderation.errors import MediaError, MediaFault, SourceError
-from moderation.media import probe
+from moderation.media import MediaReader
 from moderation.source import Source
 from moderation.testing.clips import BLACK, WHITE, Clip, numbered, tone
 from moderation.testing.decoding import Decoded, decoded
@@ -291,8 +291,8 @@ def videos(path: Path, codecs: list[str]) -> Path:
 
 def test_probing_alone_is_as_careful(tmp_path: Path) -> None:
     path = file(tmp_path / "a.mp4", SCRIPTS["hls.m3u8"])
-    with Source.open(path) as source, pytest.raises(MediaError):
-        probe(source, MediaLimits())
+    with Source.open(path) as source, MediaReader(source) as media, pytest.raises(MediaError):
+        media.probe()
 
 
 @pytest.mark.parametrize(("names", "named"), [(b"soun", b"vide"), (b"vide", b"soun")])
@@ -301,8 +301,8 @@ def test_a_track_that_is_named_as_chapters_is_seen_and_heard(
 ) -> None:
     path = Clip(64, 48, fps=5).show(2, WHITE).hear(tone(2)).write(tmp_path / "chapters.mp4")
     path.write_bytes(with_chapters(path.read_bytes(), names, named))
-    with Source.open(path) as source:
-        video = probe(source, MediaLimits())
+    with Source.open(path) as source, MediaReader(source) as media:
+        video = media.probe()
     assert (video.has_video, video.has_audio) == (True, True)
 
 

@@ -14,7 +14,7 @@ _SCAN = """
 import resource, sys, threading
 from moderation.config import MediaLimits
 from moderation.detector import Audio, Frames
-from moderation.media import broadcast, probe
+from moderation.media import MediaReader, broadcast
 from moderation.source import Source
 
 def read(feed, pause):
@@ -22,10 +22,10 @@ def read(feed, pause):
         if number % 8 == 0:
             threading.Event().wait(pause)
 
-limits = MediaLimits()
+limits = MediaLimits(unchanged_below=0)
 wants = [Frames(1, batch=16), Frames(2, batch=4), Audio(30)]
-with Source.open(sys.argv[1]) as source:
-    decode = broadcast(source, probe(source, limits), wants, limits)
+with Source.open(sys.argv[1]) as source, MediaReader(source, limits) as media:
+    decode = broadcast(media, media.probe(), wants)
     threads = [threading.Thread(target=read, args=each) for each in zip(decode.feeds, (0.01, 0, 0))]
     for thread in threads:
         thread.start()
@@ -34,7 +34,8 @@ with Source.open(sys.argv[1]) as source:
         thread.join()
 assert [feed.examined for feed in decode.feeds] == [feed.planned for feed in decode.feeds]
 assert decode.feeds[2].examined == outcome.decoded.seconds
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(max(resource.getrusage(who).ru_maxrss for who in (
+    resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 """
 
 

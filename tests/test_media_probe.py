@@ -12,15 +12,15 @@ import pytest
 
 from moderation.config import MediaLimits
 from moderation.errors import MediaError, MediaFault
-from moderation.media import probe
+from moderation.media import MediaReader
 from moderation.scan import Video
 from moderation.source import Source
 from moderation.testing.clips import BLACK, Clip, tone
 
 
 def probed(path: Path, **limits: int) -> Video:
-    with Source.open(path) as source:
-        return probe(source, MediaLimits(**limits))
+    with Source.open(path) as source, MediaReader(source, MediaLimits(**limits)) as media:
+        return media.probe()
 
 
 def test_a_video_says_what_is_in_it(tmp_path: Path) -> None:

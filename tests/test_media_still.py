@@ -11,7 +11,7 @@ from PIL import Image
 
 from moderation.config import MediaLimits
 from moderation.detector import Frames
-from moderation.media import probe, stills
+from moderation.media import MediaReader
 from moderation.source import Source
 from moderation.testing.clips import WHITE, Clip, number_in, numbered
 from moderation.testing.decoding import decoded
@@ -26,9 +26,8 @@ def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def taken(path: Path, *times_us: int, longest_side: int = 640) -> dict[int, Image.Image]:
-    with Source.open(path) as source:
-        video = probe(source, MediaLimits())
-        found = stills(source, video, map(Instant, times_us), longest_side)
+    with Source.open(path) as source, MediaReader(source) as media:
+        found = media.stills(media.probe(), map(Instant, times_us), longest_side)
         return {at.us: Image.open(io.BytesIO(jpeg)) for at, jpeg in found}
 
 
@@ -61,9 +60,8 @@ def test_a_still_is_as_small_as_asked(clip: Path) -> None:
 
 
 def test_an_instant_that_is_asked_for_twice_is_given_once(clip: Path) -> None:
-    with Source.open(clip) as source:
-        video = probe(source, MediaLimits())
-        assert len(list(stills(source, video, [Instant(0), Instant(0)]))) == 1
+    with Source.open(clip) as source, MediaReader(source) as media:
+        assert len(list(media.stills(media.probe(), [Instant(0), Instant(0)]))) == 1
 
 
 def test_stills_are_turned_as_the_video_is(tmp_path: Path) -> None:

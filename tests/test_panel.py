@@ -13,7 +13,7 @@ from moderation.detector import Device, Frames
 from moderation.errors import ConfigurationError, ModelCorrupt, ModelMissing
 from moderation.panel import Panel
 from moderation.registry import Registry
-from moderation.testing.detectors import Brightness, Loudness, as_plugin
+from moderation.testing.detectors import Brightness, Echo, Loudness, as_plugin
 from moderation.verdict import CoverageStatus
 
 
@@ -69,6 +69,31 @@ def test_options_of_a_plugin_that_did_not_load_stop_nobody(tmp_path: Path) -> No
     registry.miss(set())
     seated = Panel(registry, Settings(home=tmp_path, detectors={"gone": {"threshold": 1}}))
     assert [each.name for each in seated.detectors] == ["brightness"]
+
+
+class Counting(Brightness):
+    """Remembers how many threads it was given."""
+
+    name = "counting"
+    given = 0
+
+    def load(self, device: Device) -> None:
+        type(self).given = device.threads
+
+
+@pytest.mark.parametrize(("cores", "share"), [(1, 1), (2, 1), (7, 3), (16, 8)])
+def test_engines_that_compute_at_the_same_time_share_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, share: int
+) -> None:
+    """Text is read when the others have finished."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    panel(tmp_path, Counting, Loudness, Echo).load()
+    assert Counting.given == share
+
+
+def test_the_operator_may_set_the_threads(tmp_path: Path) -> None:
+    panel(tmp_path, Counting, Loudness, threads=5).load()
+    assert Counting.given == 5
 
 
 def test_a_misspelt_option_names_the_options(tmp_path: Path) -> None:

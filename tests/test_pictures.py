@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from moderation.errors import OutOfSpace, StoreError
+from moderation.media import MediaReader
 from moderation.pictures import MOST, Pictures
 from moderation.scan import Scan
 from moderation.source import Source
@@ -29,8 +30,8 @@ def scan_of(*labels: str, step_s: float = 1.0) -> Scan:
 
 
 def keep(pictures: Pictures, scan: Scan, clip: Path) -> None:
-    with Source.open(clip) as source:
-        pictures.keep(scan, source)
+    with Source.open(clip) as source, MediaReader(source) as media:
+        pictures.keep(scan, media)
 
 
 def test_the_frame_of_a_finding_is_kept(clip: Path, tmp_path: Path) -> None:

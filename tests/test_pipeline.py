@@ -239,7 +239,7 @@ def test_one_video_on_which_we_break_costs_only_itself(
     def broken(*_: object) -> None:
         raise KeyError("a bug of ours")
 
-    monkeypatch.setattr("moderation.pipeline.probe", broken)
+    monkeypatch.setattr("moderation.media.MediaReader.probe", broken)
     scan = pipeline(store, tmp_path).scan(str(loud))
     assert scan.failure
     assert "KeyError" in scan.failure.message

@@ -75,7 +75,9 @@ def test_a_document_has_the_published_fields(scan: Scan) -> None:
         "examined": 60.0,
         "unit": "samples",
         "reason": "",
+        "inherited": 0.0,
     }
+    assert (document["cut_short"], document["sandbox"]) == ("", [])
     assert document["timing"] == {"load_s": 1.5, "scan_s": 2.25, "detectors": {"objects": 2.0}}
     assert document["failure"] is None
 

@@ -132,6 +132,27 @@ def test_a_migration_that_dies_half_way_leaves_nothing(
     opened(file).close()
 
 
+def test_a_database_of_the_first_version_is_brought_up_to_date(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as then:
+        then.setattr(schema, "REVISION", "0001")
+        opened(file).close()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("INSERT INTO video (id, key, sha256, uri) VALUES (1, 'a', 'a', 'a')")
+        connection.execute(
+            "INSERT INTO scan (id, scan_id, video_id, fingerprint, current, final, bytes,"
+            " duration_us, width, height, fps, has_video, has_audio, container, codecs, timing,"
+            " engine_version, scanned_at) VALUES (1, 'a', 1, 'a', 1, 1, 0, 0, 0, 0, 0, 0, 0, '',"
+            " '[]', '{}', '', '2026-01-01')"
+        )
+    opened(file).close()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT sandbox, cut_short FROM scan").fetchall() == [("[]", "")]
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(coverage)")]
+    assert "inherited" in columns
+
+
 def test_a_newer_schema_is_refused(file: Path) -> None:
     opened(file).close()
     with closing(sqlite3.connect(file)) as connection, connection:

@@ -17,6 +17,7 @@ from rich.table import Table
 from moderation import __version__
 from moderation.config import Settings
 from moderation.errors import ModerationError
+from moderation.media.sandbox import LAYERS, layers_here
 from moderation.panel import Panel
 from moderation.policy import Policy
 from moderation.registry import Registry
@@ -60,6 +61,7 @@ def _examine(settings: Settings) -> Iterator[_Finding]:
     yield _Finding("moderation", "ok", f"{__version__} on Python {platform.python_version()}")
     yield from _guarded("python", _python)
     yield from _guarded("codecs", _codecs)
+    yield from _guarded("decoder", lambda: _decoder(settings))
     yield from _guarded("policy", lambda: _policy(settings))
     yield from _guarded("database", lambda: _database(settings))
     yield from _guarded("plugins", lambda: _detectors(settings))
@@ -81,6 +83,17 @@ def _codecs() -> Iterator[_Finding]:
     missing = [name for name in CODECS if name not in av.codecs_available]
     detail = f"PyAV {av.__version__}" + (f", without {', '.join(missing)}" if missing else "")
     yield _Finding("codecs", "warning" if missing else "ok", detail)
+
+
+def _decoder(settings: Settings) -> Iterator[_Finding]:
+    layers = layers_here()
+    missing = [name for name in LAYERS if not any(each.startswith(name) for each in layers)]
+    detail = f"held by {', '.join(layers)}"
+    if not missing:
+        yield _Finding("decoder", "ok", detail)
+        return
+    status = "bad" if settings.media.require_sandbox else "warning"
+    yield _Finding("decoder", status, f"{detail}; this kernel has no {' and no '.join(missing)}")
 
 
 def _policy(settings: Settings) -> Iterator[_Finding]:

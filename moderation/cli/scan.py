@@ -60,8 +60,18 @@ class _Tally:
     help="Exit with 1 when a verdict is at least this; `review` includes `incomplete`.",
 )
 @click.option("--force", is_flag=True, help="Look again at videos that were scanned before.")
+@click.option(
+    "--early-exit",
+    is_flag=True,
+    help="Stop looking at a video once it is rejected; the rest of it stays unknown.",
+)
 def scan(
-    videos: Sequence[str], policy: str | None, output: Output, fail_on: str | None, force: bool
+    videos: Sequence[str],
+    policy: str | None,
+    output: Output,
+    fail_on: str | None,
+    force: bool,
+    early_exit: bool,
 ) -> int:
     """Scan VIDEOS and say what breaks the policy.
 
@@ -71,7 +81,7 @@ def scan(
     if any(_whole(each) == _whole(output.target) for each in videos):
         raise click.UsageError(f"the report would overwrite the video {output.target}")
     done = _Tally()
-    with closing(scan_videos(settings, videos, force=force)) as running:
+    with closing(scan_videos(settings, videos, force=force, early_exit=early_exit)) as running:
         output.write(_counted(running, done), Pictures(settings.pictures))
     if done.failed:
         note(f"{done.failed} of {len(videos)} videos were not scanned")
@@ -80,7 +90,11 @@ def scan(
 
 
 def scan_videos(
-    settings: Settings, videos: Sequence[str], *, force: bool = False
+    settings: Settings,
+    videos: Sequence[str],
+    *,
+    force: bool = False,
+    early_exit: bool = False,
 ) -> Generator[Scan]:
     """Scan one after another; each is stored before the next begins."""
     policy = Policy.read(settings.policy)
@@ -91,7 +105,11 @@ def scan_videos(
             name = Path(uri).name or uri
             with reporter(name, f"[{number}/{len(videos)}]") as told:
                 scan = pipeline.scan(
-                    _whole(uri), force=force, watch=told.watch, announce=told.announce
+                    _whole(uri),
+                    force=force,
+                    early_exit=early_exit,
+                    watch=told.watch,
+                    announce=told.announce,
                 )
             if scan.failure:
                 fail(_named(name, scan.failure.message))

@@ -4,8 +4,7 @@ from moderation.media.broadcast import Broadcast, broadcast
 from moderation.media.feed import Feed
 from moderation.media.frames import SAMPLE_RATE, AudioChunk, Frame, FrameBatch, Letterboxed
 from moderation.media.outcome import Outcome
-from moderation.media.probe import probe
-from moderation.media.still import stills
+from moderation.media.reader import MediaReader
 
 __all__ = [
     "SAMPLE_RATE",
@@ -15,8 +14,7 @@ __all__ = [
     "Frame",
     "FrameBatch",
     "Letterboxed",
+    "MediaReader",
     "Outcome",
     "broadcast",
-    "probe",
-    "stills",
 ]

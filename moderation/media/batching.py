@@ -1,16 +1,12 @@
-"""Batching: decoded pictures and sound, gathered as detectors want them."""
+"""Batching: sampled frames and sound, gathered as detectors want them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
-from moderation.media.container import DECODER_ERRORS
 from moderation.media.frames import SAMPLE_RATE, AudioChunk, Frame, FrameBatch
-from moderation.media.picture import Picture
-from moderation.media.sampling import Sampler
 from moderation.media.sound import Block, samples_in
 from moderation.timeline import MICROSECONDS, Instant
 
@@ -21,63 +17,28 @@ _SAME_US = 1_000
 
 
 class Batcher:
-    """Samples pictures and hands them on in batches of one stream and one size.
+    """Hands sampled frames on in batches of one stream and one size."""
 
-    taken     pictures that the sampling chose
-    failed    those of them that could not be converted
-    """
-
-    def __init__(
-        self, per_second: float, batch: int, most: int, deliver: Callable[[FrameBatch], None]
-    ) -> None:
-        self.taken = self.failed = 0
-        self._per_second, self._batch, self._most = per_second, batch, most
-        self._deliver = deliver
-        self._samplers: dict[int, Sampler] = {}
+    def __init__(self, batch: int, deliver: Callable[[FrameBatch], None]) -> None:
+        self._batch, self._deliver = batch, deliver
         self._pending: dict[int, list[Frame]] = {}
 
-    @property
-    def exhausted(self) -> bool:
-        """More was chosen than may be handed on."""
-        return self.taken > self._most
-
-    def add(self, picture: Picture, *, wanted: bool = True) -> None:
-        """Take the next picture; only counted when nobody wants it any more."""
-        sampler = self._samplers.setdefault(picture.stream, Sampler(self._per_second))
-        self._keep(sampler.offer(picture), wanted)
-
-    def finish(self, *, wanted: bool = True) -> None:
-        """Hand on the last frames."""
-        for sampler in self._samplers.values():
-            self._keep(sampler.finish(), wanted)
-        for stream in self._pending:
-            self._flush(stream)
-
-    def planned(self, missing_us: int) -> int:
-        """How many pictures the whole video asks for, with so much of it missing."""
-        return self.taken + math.ceil(missing_us * self._per_second / MICROSECONDS)
-
-    def _keep(self, chosen: Iterator[Picture], wanted: bool) -> None:
-        for picture in chosen:
-            self.taken += 1
-            if wanted and not self.exhausted:
-                self._append(picture)
-
-    def _append(self, picture: Picture) -> None:
-        try:
-            frame = Frame(picture.image, picture.at, self.taken - 1, picture.stream)
-        except DECODER_ERRORS:
-            self.failed += 1
-            return
-        pending = self._pending.setdefault(picture.stream, [])
+    def add(self, frame: Frame) -> None:
+        pending = self._pending.setdefault(frame.stream, [])
         if pending and pending[0].image.shape != frame.image.shape:
-            self._flush(picture.stream)
+            self.flush(frame.stream)
         pending.append(frame)
         if len(pending) >= self._batch:
-            self._flush(picture.stream)
+            self.flush(frame.stream)
 
-    def _flush(self, stream: int) -> None:
-        pending = self._pending[stream]
+    def finish(self) -> None:
+        """Hand on the last frames."""
+        for stream in self._pending:
+            self.flush(stream)
+
+    def flush(self, stream: int) -> None:
+        """Hand on what there is."""
+        pending = self._pending.get(stream)
         if pending:
             batch = FrameBatch(pending)
             pending.clear()
@@ -120,10 +81,6 @@ class Chunker:
     def finish(self) -> None:
         """Hand on the last chunk."""
         self._flush()
-
-    def planned(self, missing_us: int) -> int:
-        """How many samples the whole sound has, with so much of it missing."""
-        return self.taken + samples_in(missing_us)
 
     @property
     def _expected_us(self) -> int:

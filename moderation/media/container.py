@@ -13,8 +13,8 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from moderation.config import MediaLimits
 from moderation.errors import MediaError, MediaFault
+from moderation.limits import MediaLimits
 from moderation.media.formats import (
     AUDIO_CODECS,
     CONTAINERS,
@@ -23,7 +23,7 @@ from moderation.media.formats import (
     SCRIPT_MARKS,
     VIDEO_CODECS,
 )
-from moderation.source import Source
+from moderation.media.upload import Upload, UploadFile
 from moderation.timeline import MICROSECONDS
 
 __all__ = [
@@ -69,19 +69,19 @@ _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 
 @contextmanager
 def open_container(
-    source: Source, limits: MediaLimits, *, undecoded: bool = False
+    upload: Upload, limits: MediaLimits, *, undecoded: bool = False
 ) -> Iterator[InputContainer]:
-    """Open the source's bytes, and close them in any case; `undecoded` reads headers alone.
+    """Open the upload's bytes, and close them in any case; `undecoded` reads headers alone.
 
     A container that is left to Python's garbage collector can crash the process, so it is never
     handed out of a `with`. Raises `MediaError`.
     """
-    source.rewind()
     options = _options(limits) | (_UNDECODED if undecoded else {})
+    file = UploadFile(upload)
     try:
-        container = av.open(source.descriptor, "r", options=options, metadata_errors="replace")
+        container = av.open(file, "r", options=options, metadata_errors="replace")
     except DECODER_ERRORS as error:
-        raise _unopened(source, limits, error) from error
+        raise _unopened(upload, limits, error) from error
     try:
         if len(container.streams) > limits.max_streams:
             raise _too_many_streams(limits)
@@ -94,7 +94,8 @@ def open_container(
 
 def _options(limits: MediaLimits) -> dict[str, str]:
     return {
-        "protocol_whitelist": "file",
+        # The bytes come from Python; nothing else is to be opened by whatever protocol.
+        "protocol_whitelist": "none",
         "format_whitelist": ",".join(CONTAINERS),
         "codec_whitelist": _CODECS,
         # One more than allowed: FFmpeg leaves the rest away without a word.
@@ -163,14 +164,14 @@ class Streams:
         )
 
 
-def check_size(source: Source, container: InputContainer, limits: MediaLimits) -> None:
+def check_size(upload: Upload, container: InputContainer, limits: MediaLimits) -> None:
     """Raise `MediaError` for larger pictures than allowed, those of all streams together.
 
     FFmpeg forgets a size that is beyond `max_pixels`, so it is then asked once more.
     """
     sizes = _sizes(container)
     if not all(sizes):
-        with open_container(source, limits, undecoded=True) as headers:
+        with open_container(upload, limits, undecoded=True) as headers:
             sizes = _sizes(headers)
     if sum(sizes) > limits.max_pixels:
         raise MediaError(
@@ -242,10 +243,10 @@ def claimed_us(container: InputContainer, stream: Stream | None = None) -> int:
     return max(0, round(length * MICROSECONDS))
 
 
-def _unopened(source: Source, limits: MediaLimits, error: Exception) -> MediaError:
+def _unopened(upload: Upload, limits: MediaLimits, error: Exception) -> MediaError:
     if isinstance(error, MemoryError):  # how some demuxers answer to `max_streams`
         return _too_many_streams(limits)
-    head = source.read(_SNIFFED)
+    head = upload.read(_SNIFFED)
     if any(head.lstrip().startswith(mark) for mark in SCRIPT_MARKS):
         return MediaError(
             "the file is a playlist or a script, not a video",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -11,8 +12,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from moderation.config import MediaLimits
 from moderation.errors import MediaError, MediaFault
+from moderation.limits import MediaLimits
 from moderation.media.container import (
     DECODER_ERRORS,
     Streams,
@@ -27,7 +28,7 @@ from moderation.media.sound import Block
 from moderation.media.survey import Survey, survey
 from moderation.media.track import AudioTrack, Track, VideoTrack
 from moderation.media.truncation import ends_early
-from moderation.source import Source
+from moderation.media.upload import Upload
 from moderation.timeline import MICROSECONDS
 
 __all__ = ["Decoder", "look_over"]
@@ -41,10 +42,10 @@ _CUT_OFF = frozenset({"mov", "avi", "flv", "asf", "wav", "w64"})
 """Containers in which a packet that is marked as corrupt is one that the file's end cuts off."""
 
 
-def look_over(source: Source, limits: MediaLimits) -> Survey:
+def look_over(upload: Upload, limits: MediaLimits) -> Survey:
     """Where the file's time starts. Raises `MediaError` for what we are not to decode."""
-    with open_container(source, limits) as container:
-        check_size(source, container, limits)
+    with open_container(upload, limits) as container:
+        check_size(upload, container, limits)
         found = survey(container, Streams.of(container))
     if found.encrypted:
         raise encrypted()
@@ -55,9 +56,17 @@ class Decoder:
     """Decodes a file once, from its first packet to its last.
 
     After `events` has ended: `tracks` with their losses, and `faults`, why it was not whole.
+
+    pulse  called for each packet, whether it gives anything or not
     """
 
-    def __init__(self, source: Source, limits: MediaLimits, longest_side: int = 0) -> None:
+    def __init__(
+        self,
+        upload: Upload,
+        limits: MediaLimits,
+        longest_side: int = 0,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> None:
         self.tracks: list[Track] = []
         self.unseen_us: list[int] = []
         """Claimed length of each video stream that is not decoded."""
@@ -70,17 +79,23 @@ class Decoder:
         """The file, or our patience, ended before the video did."""
         self.finished = False
         """Every packet of the file has been read."""
-        self._source, self._limits, self._longest_side = source, limits, longest_side
+        self._upload, self.limits, self._longest_side = upload, limits, longest_side
+        self._pulse, self._began_s = pulse, time.process_time()
 
     def events(self) -> Generator[Picture | Block]:
         """Pictures and sound in the order of the file. Raises `MediaError` when there are none."""
-        start = look_over(self._source, self._limits).start
-        if ends_early(self._source):
+        start = look_over(self._upload, self.limits).start
+        if ends_early(self._upload):
             self._cut(MediaFault.UNREADABLE, _BROKEN_OFF)
-        with open_container(self._source, self._limits) as container:
+        with open_container(self._upload, self.limits) as container:
             streams = Streams.of(container)
             self.tracks = self._tracks(container, streams, start)
             yield from self._decode(container)
+
+    @property
+    def videos(self) -> int:
+        """How many video streams are decoded."""
+        return sum(1 for _ in self._videos)
 
     def _decode(self, container: InputContainer) -> Iterator[Picture | Block]:
         tracks = {track.stream.index: track for track in self.tracks}
@@ -100,6 +115,7 @@ class Decoder:
         cuts = container.format.name.partition(",")[0] in _CUT_OFF
         try:
             for packet in container.demux([track.stream for track in self.tracks]):
+                self._pulse()
                 if packet.size:
                     if cuts and packet.is_corrupt:
                         self._cut(MediaFault.UNREADABLE, _BROKEN_OFF)
@@ -108,20 +124,26 @@ class Decoder:
             self._cut(MediaFault.UNREADABLE, _BROKEN_OFF)
 
     def _beyond(self, track: Track) -> bool:
-        limits, frames = self._limits, sum(each.frames for each in self._videos)
+        limits, frames = self.limits, sum(each.frames for each in self._videos)
         if track.end_us > limits.max_seconds * MICROSECONDS:
             self._cut(MediaFault.TOO_LARGE, f"it is longer than {limits.max_seconds:g} s")
         elif frames > limits.max_frames:
             self._cut(MediaFault.TOO_LARGE, f"it has more than {limits.max_frames} frames")
         elif isinstance(track, VideoTrack) and self._too_fast(track):
             self._cut(MediaFault.TOO_LARGE, f"it has more than {limits.max_fps:g} frames a second")
+        elif self._too_slow(track):
+            self._cut(MediaFault.TIMEOUT, "it takes too long to decode")
         else:
             return False
         return True
 
     def _too_fast(self, track: VideoTrack) -> bool:
         passed_us = track.end_us - (track.start_us or 0) + _SETTLED_US
-        return track.frames * MICROSECONDS > self._limits.max_fps * passed_us
+        return track.frames * MICROSECONDS > self.limits.max_fps * passed_us
+
+    def _too_slow(self, track: Track) -> bool:
+        limits, spent_s = self.limits, time.process_time() - self._began_s
+        return spent_s > limits.decoder_grace_s + limits.decoder_pace * track.end_us / MICROSECONDS
 
     def _cut(self, fault: MediaFault, message: str) -> None:
         self.faults.setdefault(message, fault)
@@ -141,11 +163,11 @@ class Decoder:
         tracks: list[Track] = []
         for number, video in enumerate(videos):
             claimed = claimed_us(container, video)
-            track = VideoTrack(video, number, claimed, self._limits, start, self._longest_side)
+            track = VideoTrack(video, number, claimed, self.limits, start, self._longest_side)
             tracks.append(track)
         if streams.audio in opened:
             claimed = claimed_us(container, streams.audio)
-            tracks.append(AudioTrack(streams.audio, claimed, self._limits, start))
+            tracks.append(AudioTrack(streams.audio, claimed, self.limits, start))
         return tracks
 
     def _note_refused(self, streams: Streams) -> None:
@@ -159,7 +181,7 @@ class Decoder:
 
     def _opens(self, container: InputContainer, stream: VideoStream | AudioStream) -> bool:
         try:
-            prepare(stream, self._limits)
+            prepare(stream, self.limits)
         except MediaError as error:
             self.faults.setdefault(error.message, error.fault)
             refused = self.unseen_us if isinstance(stream, VideoStream) else self.unheard_us

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from moderation.media.frames import SAMPLE_RATE, AudioChunk, FrameBatch
+from moderation.timeline import Instant
 
 __all__ = ["Feed"]
 
@@ -33,7 +34,8 @@ class Feed(Generic[Fed]):
         self._changed = threading.Condition()
         self._ended = self._closed = False
         self._interruption: BaseException | None = None
-        self._planned = self._examined = self._in_hand = 0
+        self._planned = self._examined = self._in_hand = self._put = 0
+        self._unchanged: list[tuple[int, Instant, Instant]] = []
 
     # The consumer's side
 
@@ -63,8 +65,25 @@ class Feed(Generic[Fed]):
 
     @property
     def examined(self) -> float:
-        """What was handed over and asked past: a batch on which the consumer raised is not."""
-        return self._examined / self._scale
+        """What was handed over and asked past: a batch on which the consumer raised is not.
+
+        And the frames that look like one of those.
+        """
+        return self._examined / self._scale + self.inherited
+
+    @property
+    def inherited(self) -> float:
+        """Frames that look like an examined one, and were not handed over."""
+        return float(sum(len(instants) for instants in self.unchanged.values()))
+
+    @property
+    def unchanged(self) -> dict[Instant, list[Instant]]:
+        """By the instant of an examined frame, those of the frames that look like it."""
+        found: dict[Instant, list[Instant]] = {}
+        for number, like, at in self._unchanged:
+            if number <= self._examined:
+                found.setdefault(like, []).append(at)
+        return found
 
     @property
     def planned(self) -> float:
@@ -84,7 +103,13 @@ class Feed(Generic[Fed]):
                 self._changed.wait()
             if not self._over:
                 self._batches.append(batch)
+                self._put += _weight(batch)
                 self._changed.notify_all()
+
+    def inherit(self, like: Instant, at: Instant) -> None:
+        """The frame at `at` looks like the last one that was put, the one at `like`."""
+        if not self._over:
+            self._unchanged.append((self._put, like, at))
 
     def plan(self, planned: int) -> None:
         """How many frames or samples the whole video asks for."""
@@ -103,9 +128,16 @@ class Feed(Generic[Fed]):
             self._batches.clear()
             self._changed.notify_all()
 
+    def cut(self) -> None:
+        """There is no more, and what has not been handed over need not be."""
+        with self._changed:
+            self._batches.clear()
+            self._ended = True
+            self._changed.notify_all()
+
     @property
     def _over(self) -> bool:
-        return self._closed or self._interruption is not None
+        return self._closed or self._ended or self._interruption is not None
 
     def _wait_for_batch(self) -> None:
         began = time.perf_counter()

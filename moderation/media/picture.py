@@ -18,9 +18,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from moderation.media.change import Thumbnail, blocks_in, thumbnail
 from moderation.timeline import Instant
 
-__all__ = ["Picture", "Renderer", "displayed_size"]
+__all__ = ["Image", "Picture", "Renderer", "displayed_size"]
 
 Image: TypeAlias = NDArray[np.uint8]
 
@@ -44,12 +45,12 @@ class Renderer:
     def __init__(self, longest_side: int, pixel: Fraction | None) -> None:
         self._longest_side = longest_side
         self._pixel = _believable(pixel)
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._miniatures = VideoReformatter(), VideoReformatter()
 
     def render(self, frame: VideoFrame) -> Image:
         """RGB, shape (height, width, 3), read-only. Raises what PyAV raises."""
         width, height = self.size(frame)
-        alpha = any(component.is_alpha for component in frame.format.components)
+        alpha = _has_alpha(frame)
         scaled = self._reformatter.reformat(
             frame,
             width,
@@ -64,6 +65,20 @@ class Renderer:
         image = np.ascontiguousarray(_upright(pixels, _orientation(frame)))
         image.flags.writeable = False
         return image
+
+    def thumbnail(self, frame: VideoFrame) -> Thumbnail:
+        """What `moderation.media.change` compares, without the picture in between.
+
+        As stored: it is never shown, so nobody minds how it is turned. Raises what PyAV raises.
+        """
+        small = self._miniatures.reformat(
+            frame,
+            *blocks_in(frame.width, frame.height),
+            "rgb24",
+            interpolation=Interpolation.AREA,
+            threads=1,
+        )
+        return np.asarray(small.to_ndarray(), np.int16)
 
     def size(self, frame: VideoFrame) -> tuple[int, int]:
         """Width and height with square pixels and within the limit, before any rotation."""
@@ -94,6 +109,13 @@ class Picture:
     def image(self) -> Image:
         """RGB, shape (height, width, 3), read-only. Raises what PyAV raises."""
         return self._renderer.render(self._frame)
+
+    @cached_property
+    def thumbnail(self) -> Thumbnail:
+        """Shape (rows, columns, 3). Raises what PyAV raises."""
+        if _has_alpha(self._frame):
+            return thumbnail(self.image)
+        return self._renderer.thumbnail(self._frame)
 
 
 def displayed_size(frame: VideoFrame, pixel: Fraction | None) -> tuple[int, int]:
@@ -152,6 +174,10 @@ def _upright(pixels: Image, orientation: _Orientation) -> Image:
     if transposed:
         pixels = pixels.transpose(1, 0, 2)
     return pixels[::down, ::across]
+
+
+def _has_alpha(frame: VideoFrame) -> bool:
+    return any(component.is_alpha for component in frame.format.components)
 
 
 def _over_grey(pixels: Image) -> Image:

@@ -7,14 +7,13 @@ from fractions import Fraction
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from moderation.config import MediaLimits
-from moderation.errors import MediaError, MediaFault
+from moderation.limits import MediaLimits
 from moderation.media.container import DECODER_ERRORS, Streams, open_container
 from moderation.media.decode import look_over
 from moderation.media.picture import displayed_size
+from moderation.media.protocol import Probed
 from moderation.media.track import frame_rate
-from moderation.scan import Video
-from moderation.source import Source
+from moderation.media.upload import Upload
 from moderation.timeline import MICROSECONDS
 
 __all__ = ["probe"]
@@ -23,27 +22,18 @@ _FIRST_PACKETS = 64
 """Packets of the first video stream in which its first frame is looked for."""
 
 
-def probe(source: Source, limits: MediaLimits) -> Video:
+def probe(upload: Upload, limits: MediaLimits) -> Probed:
     """What the file says of itself: claims, which decoding may not bear out.
 
     Raises `MediaError` for what is no media, has no stream that we decode, is encrypted, or is
     beyond the limits.
     """
-    if source.size > limits.max_bytes:
-        raise MediaError(
-            f"the file has {source.size} bytes, more than {limits.max_bytes}",
-            fault=MediaFault.TOO_LARGE,
-            hint="raise media.max_bytes if such videos are expected",
-        )
-    start = look_over(source, limits).start
-    with open_container(source, limits) as container:
+    start = look_over(upload, limits).start
+    with open_container(upload, limits) as container:
         streams = Streams.of(container)
         first = next(iter(streams.videos), None)
         width, height = _first_size(container, first) if first else (0, 0)
-        return Video(
-            uri=source.uri,
-            sha256=source.sha256(),
-            bytes=source.size,
+        return Probed(
             duration_us=_length_us(container, streams, start),
             width=width,
             height=height,

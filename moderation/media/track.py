@@ -14,8 +14,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from moderation.config import MediaLimits
 from moderation.errors import MediaError, MediaFault
+from moderation.limits import MediaLimits
 from moderation.media.clock import Clock, TimeScale
 from moderation.media.container import DECODER_ERRORS, encrypted
 from moderation.media.frames import SAMPLE_RATE

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from moderation.source import Source
+from moderation.media.upload import Upload
 
 __all__ = ["ends_early"]
 
@@ -25,22 +25,22 @@ _STREAMED = 0x7FFF_0000
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
-def ends_early(source: Source) -> bool:
+def ends_early(upload: Upload) -> bool:
     """Of MP4, MOV, Matroska, WebM, AVI and WAV; others do not say where they end."""
-    head = source.read(12)
+    head = upload.read(12)
     if head.startswith(_EBML):
-        return _matroska_end(source) > source.size
+        return _matroska_end(upload) > upload.size
     if head.startswith(b"RIFF"):
         size = int.from_bytes(head[4:8], "little")
-        return size < _STREAMED and 8 + size > source.size
-    return any(end > source.size for kind, end in _boxes(source) if kind in _BOXES)
+        return size < _STREAMED and 8 + size > upload.size
+    return any(end > upload.size for kind, end in _boxes(upload) if kind in _BOXES)
 
 
-def _boxes(source: Source) -> Iterator[tuple[bytes, int]]:
+def _boxes(upload: Upload) -> Iterator[tuple[bytes, int]]:
     """Kind and end of each outermost box of an MP4."""
     at = 0
     for _ in range(_MOST_BOXES):
-        head = source.read(16, at)
+        head = upload.read(16, at)
         if len(head) < 8:
             return
         size, kind = struct.unpack_from(">I4s", head)
@@ -52,19 +52,19 @@ def _boxes(source: Source) -> Iterator[tuple[bytes, int]]:
         yield kind, at
 
 
-def _matroska_end(source: Source) -> int:
+def _matroska_end(upload: Upload) -> int:
     """Where the segment ends; 0 when it does not say, as in live recordings."""
-    size, at = _vint(source, len(_EBML))
+    size, at = _vint(upload, len(_EBML))
     at += size
-    if source.read(len(_SEGMENT), at) != _SEGMENT:
+    if upload.read(len(_SEGMENT), at) != _SEGMENT:
         return 0
-    size, at = _vint(source, at + len(_SEGMENT))
+    size, at = _vint(upload, at + len(_SEGMENT))
     return at + size if size else 0
 
 
-def _vint(source: Source, at: int) -> tuple[int, int]:
+def _vint(upload: Upload, at: int) -> tuple[int, int]:
     """An EBML number and the position behind it; 0 for the number that means unknown."""
-    data = source.read(8, at)
+    data = upload.read(8, at)
     length = 9 - data[0].bit_length() if data and data[0] else 9
     if len(data) < length:
         return 0, at

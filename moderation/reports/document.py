@@ -107,6 +107,8 @@ class Coverage(_Part):
     examined: float
     unit: Text
     reason: Text
+    inherited: float
+    """Of the examined, how many look like one that was looked at."""
 
 
 class Box(_Part):
@@ -171,6 +173,10 @@ class Document(_Part):
     timing: Timing
     failure: Failure | None
     """Why the video could not be scanned at all."""
+    cut_short: Text
+    """Why another look may see more; empty for a whole one."""
+    sandbox: list[Text]
+    """What held the decoder."""
     engine_version: Text
     scanned_at: datetime
 
@@ -185,6 +191,8 @@ def document(scan: scanned.Scan) -> Document:
         evidence=[_evidence(each) for each in scan.evidence],
         timing=Timing.model_validate(scan.timing),
         failure=scan.failure and Failure.model_validate(scan.failure),
+        cut_short=scan.cut_short,
+        sandbox=list(scan.sandbox),
         engine_version=scan.engine_version,
         scanned_at=scan.scanned_at,
     )

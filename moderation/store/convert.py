@@ -62,6 +62,8 @@ def scan_values(scan: Scan) -> dict[str, Any]:
         "scanned_at": scan.scanned_at,
         "fault": failure and failure.fault.value,
         "fault_message": failure and failure.message,
+        "sandbox": list(scan.sandbox),
+        "cut_short": scan.cut_short,
     }
 
 
@@ -94,6 +96,8 @@ def scan_from(
         engine_version=row.engine_version,
         scanned_at=row.scanned_at,
         failure=failure_from(row),
+        sandbox=tuple(row.sandbox),
+        cut_short=row.cut_short,
     )
 
 
@@ -169,6 +173,7 @@ def coverage_from(row: CoverageRow) -> Coverage:
         examined=row.examined,
         unit=row.unit,
         reason=row.reason,
+        inherited=row.inherited,
     )
 
 

@@ -108,6 +108,8 @@ class ScanRow(Base):
     scanned_at: Mapped[datetime]
     fault: Mapped[str | None]
     fault_message: Mapped[str | None]
+    sandbox: Mapped[Any] = mapped_column(Json, server_default="[]")
+    cut_short: Mapped[str] = mapped_column(server_default="")
 
 
 class ProducerRow(Base):
@@ -192,6 +194,7 @@ class CoverageRow(Base):
     examined: Mapped[float]
     unit: Mapped[str]
     reason: Mapped[str]
+    inherited: Mapped[float] = mapped_column(server_default="0")
 
 
 class ReviewItemRow(Base):

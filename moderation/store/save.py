@@ -36,9 +36,9 @@ __all__ = ["is_final", "save_scan"]
 
 
 def is_final(scan: Scan) -> bool:
-    """Whether looking again would show the same: nothing failed on the way."""
+    """Whether looking again would show the same: it was looked at whole, and nothing failed."""
     failed = any(part.status is CoverageStatus.FAILED for part in scan.coverage)
-    return scan.failure is None and not failed
+    return scan.failure is None and not scan.cut_short and not failed
 
 
 def save_scan(

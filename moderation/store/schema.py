@@ -12,7 +12,7 @@ from moderation.store import sqlite
 
 __all__ = ["REVISION", "VERSION_TABLE", "upgrade"]
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest migration; named here too, so that opening an up-to-date database needs no Alembic."""
 VERSION_TABLE: Final = "moderation_schema"
 """Not Alembic's default name: a PostgreSQL database may be shared with other applications."""

@@ -8,12 +8,22 @@ from os import PathLike
 from typing import Any
 
 from moderation.config import MediaLimits
-from moderation.media import AudioChunk, Feed, Frame, FrameBatch, Outcome, broadcast, probe
-from moderation.media.broadcast import Want
+from moderation.media import (
+    AudioChunk,
+    Feed,
+    Frame,
+    FrameBatch,
+    MediaReader,
+    Outcome,
+    broadcast,
+)
+from moderation.media.groups import Want
 from moderation.scan import Video
 from moderation.source import Source
 
 __all__ = ["Decoded", "decoded"]
+
+_ALL = MediaLimits(unchanged_below=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +57,15 @@ class Decoded:
 def decoded(path: str | PathLike[str], *wants: Want, limits: MediaLimits | None = None) -> Decoded:
     """Decode a file as a scan does and keep everything, so for short clips only.
 
-    Raises what `probe` and `Broadcast.run` raise.
+    Unless `limits` says otherwise, frames that look alike are all handed over.
+
+    Raises what `MediaReader.probe` and `Broadcast.run` raise.
     """
-    limits = limits or MediaLimits()
-    with Source.open(path) as source, ThreadPoolExecutor(max(1, len(wants))) as readers:
-        video = probe(source, limits)
-        decode = broadcast(source, video, wants, limits)
-        reading = [readers.submit(list, feed) for feed in decode.feeds]
-        outcome = decode.run()
-        batches = tuple(each.result() for each in reading)
+    with Source.open(path) as source, MediaReader(source, limits or _ALL) as media:
+        video = media.probe()
+        decode = broadcast(media, video, wants)
+        with ThreadPoolExecutor(max(1, len(wants))) as readers:
+            reading = [readers.submit(list, feed) for feed in decode.feeds]
+            outcome = decode.run()
+            batches = tuple(each.result() for each in reading)
     return Decoded(video, outcome, decode.feeds, batches)

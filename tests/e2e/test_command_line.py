@@ -324,6 +324,11 @@ def test_doctor_opens_real_sessions(run: Run) -> None:
     assert "on cpu" in done.stdout
 
 
+def test_doctor_says_what_holds_the_decoder(run: Run) -> None:
+    line = next(line for line in run("doctor").stdout.splitlines() if "decoder" in line)
+    assert "held by rlimits" in line
+
+
 def test_doctor_says_what_would_not_work(run: Run, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "moderation.db").write_bytes(b"no database at all" * 100)

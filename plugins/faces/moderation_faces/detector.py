@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,8 @@ MAX_FACES = 100
 """Faces looked at in one frame, largest first: what Amazon Rekognition does, and a bound on the
 time that a crowd may cost."""
 
+_CROWDED = f"of more than {MAX_FACES} faces only the largest were followed"
+
 _DECIMALS = 4
 """Of similarities."""
 
@@ -39,7 +42,7 @@ class Faces(Detector[FrameBatch]):
     """
 
     name = "faces"
-    wants = Frames()
+    wants = Frames(unchanged="tell")
     labels = {"face": "Context/Face", "person": "Identity/Watch list"}
     manifest = Manifest.of_package("moderation_faces")
 
@@ -80,7 +83,7 @@ class Faces(Detector[FrameBatch]):
     options: Options
 
     def plan(self) -> Frames:
-        return Frames(self.options.per_second, self.options.batch)
+        return Frames(self.options.per_second, self.options.batch, unchanged="tell")
 
     def fingerprint(self) -> str:
         """The digests of all files that the options name."""
@@ -128,20 +131,30 @@ class Faces(Detector[FrameBatch]):
     def detect(self, batches: Iterable[FrameBatch]) -> Iterator[Evidence | Degraded]:
         trackers: dict[int, Tracker] = {}
         numbers = itertools.count(1)
-        crowded = False
+        crowded, sights = False, list[Sight]()
         for batch in batches:
-            for frame, faces in zip(batch, self._finder.find(batch), strict=True):
-                if len(faces) > MAX_FACES and not crowded:
-                    crowded = True
-                    yield Degraded(f"of more than {MAX_FACES} faces only the largest were followed")
+            for frame, faces in self._found(batch):
                 if frame.stream not in trackers:
                     trackers[frame.stream] = self._tracker(numbers)
-                sights = [self._sight(frame, face) for face in _largest(faces)]
+                if faces is None:
+                    sights = [replace(each, at=frame.at) for each in sights]
+                else:
+                    sights = [self._sight(frame, face) for face in _largest(faces)]
+                    if len(faces) > MAX_FACES and not crowded:
+                        crowded = True
+                        yield Degraded(_CROWDED)
                 for track in trackers[frame.stream].follow(frame.at, sights):
                     yield from self._report(track)
         for tracker in trackers.values():
             for track in tracker.close():
                 yield from self._report(track)
+
+    def _found(self, batch: FrameBatch) -> Iterator[tuple[Frame, list[Face] | None]]:
+        """The faces of each frame; `None` for one that repeats the one before."""
+        fresh = [frame for frame in batch if not frame.repeats]
+        found = iter(self._finder.find(FrameBatch(fresh)) if fresh else ())
+        for frame in batch:
+            yield frame, None if frame.repeats else next(found)
 
     def _watching(self, path: Path) -> Lookout:
         from moderation_faces.lookout import Lookout

@@ -32,6 +32,8 @@ class Session:
         self.device, providers = _providers(device.name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = device.threads
+        # Threads that wait leave the core to other detectors' engines.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except (fault.Fail, fault.InvalidGraph, fault.InvalidProtobuf, fault.NotImplemented):

@@ -126,6 +126,8 @@ def _open_onnx(path: Path, device: Device) -> Network:
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": place.index}))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = device.threads
+    # Threads that wait leave the core to other detectors' engines.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except (fault.Fail, fault.InvalidGraph, fault.InvalidProtobuf, fault.NotImplemented) as error:

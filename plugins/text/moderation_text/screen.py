@@ -75,6 +75,8 @@ class Screen:
 
     def look(self, frame: Frame) -> Iterator[Line]:
         """Read what changed in a frame; yields the lines that have ended."""
+        if frame.repeats:
+            return self._lines.hold(frame.at)
         now = thumbnail(frame.image)
         if not self._reference.differs(now):
             return self._lines.hold(frame.at)

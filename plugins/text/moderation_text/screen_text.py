@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Literal
 
@@ -20,7 +21,7 @@ class ScreenText(Detector[FrameBatch]):
     """Captions, signs, watermarks, chats: every line that can be read, with its time and place."""
 
     name = "screen_text"
-    wants = Frames(per_second=1, batch=4)
+    wants = Frames(per_second=1, batch=4, unchanged="tell")
     labels = {"line": "Context/Screen text"}
     manifest = Manifest.of_package("moderation_text")
 
@@ -60,7 +61,7 @@ class ScreenText(Detector[FrameBatch]):
         )
 
     def plan(self) -> Frames:
-        return Frames(per_second=self.options.per_second, batch=type(self).wants.batch)
+        return replace(type(self).wants, per_second=self.options.per_second)
 
     def load(self, device: Device) -> None:
         # Here, because RapidOCR takes a second to import, and most commands read nothing.
