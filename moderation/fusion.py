@@ -15,7 +15,7 @@ from moderation.evidence import Evidence
 from moderation.matching import Match, matches
 from moderation.policy import Policy, Requirement
 from moderation.rule import UNKNOWN_LABEL, Clause, Rule
-from moderation.runs import Piece, merge, pieces_of
+from moderation.runs import Piece, Run, merge, pieces_of
 from moderation.taxonomy import CONTEXT, Taxonomy, is_within, parents
 from moderation.timeline import Instant, Span
 from moderation.verdict import (
@@ -80,6 +80,11 @@ class _Judge:
         self._concerned = {label.path: self._clauses_on(label.path) for label in taxonomy}
         self._severities = {label.path: label.severity for label in taxonomy}
         self._undecided = {label.path: self._is_undecided(label.path) for label in taxonomy}
+        # Most evidence is context, of which no rule makes anything.
+        self._decides = {
+            path: bool(clauses) or self._undecided[path]
+            for path, clauses in self._concerned.items()
+        }
 
     def verdict(self, evidence: Iterable[Evidence], coverage: Iterable[Coverage]) -> Verdict:
         pieces = pieces_of(evidence)
@@ -92,7 +97,7 @@ class _Judge:
             action=action,
             severity=max(severities, key=_rank),
             reasons=tuple(reasons),
-            segments=tuple(sorted(self._segments(pieces), key=_by_time)),
+            segments=tuple(self._segments(pieces)),
             missing=missing,
             policy=self._policy.ref,
         )
@@ -104,14 +109,16 @@ class _Judge:
             seen = piece.evidence
             text = " ".join(seen.text.split()).casefold() if seen.text else ""
             groups[seen.label, seen.subject, text].append(piece)
-        for group in groups.values():
-            for run in merge(group, self._max_gap):
-                yield run.segment()
+        runs = [run for group in groups.values() for run in merge(group, self._max_gap)]
+        for run in sorted(runs, key=_by_time):
+            yield run.segment()
 
     def _reasons(self, pieces: Iterable[Piece]) -> Iterator[Reason]:
         groups: _Groups = defaultdict(list)
         for piece in pieces:
-            groups[piece.evidence.label, piece.evidence.subject].append(piece)
+            seen = piece.evidence
+            if self._decides.get(seen.label, True):
+                groups[seen.label, seen.subject].append(piece)
         found = self._found(groups)
         for index in sorted({rule for rule, _ in found}):
             rule = self._policy.rules[index]
@@ -262,5 +269,5 @@ def _by_harm(reason: Reason) -> tuple[object, ...]:
     return -reason.severity.rank, span.start.us, span.end.us, reason.rule, reason.evidence_ids
 
 
-def _by_time(segment: Segment) -> tuple[object, ...]:
-    return segment.span.start.us, segment.span.end.us, segment.label, segment.best_id
+def _by_time(run: Run) -> tuple[object, ...]:
+    return run.start, run.end, run.best.evidence.label, run.best.id

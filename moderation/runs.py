@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -32,8 +32,8 @@ def pieces_of(evidence: Iterable[Evidence]) -> list[Piece]:
     """In the order of time, each sight once, whatever the order they come in."""
     unique: dict[str, Piece] = {}
     for each in evidence:
-        start, end = each.span.start.us, each.span.end.us
-        piece = Piece(start, end, each.id, each.score, _samples(each), each)
+        span, samples = each.span, _samples(each) if each.detail else 1
+        piece = Piece(span.start.us, span.end.us, each.id, each.score, samples, each)
         known = unique.get(piece.id)
         # An id says nothing of the best instant: whichever comes first must not decide it.
         if known is None or each.best.us < known.evidence.best.us:
@@ -93,36 +93,43 @@ class Run(NamedTuple):
         return self.best.evidence.subject
 
     def segment(self) -> Segment:
-        best, is_single = self.best.evidence, len(self.pieces) == 1
-        return Segment(
-            label=best.label,
-            score=best.score,
-            span=best.span if is_single else self.span,
-            best=best.best,
-            best_id=self.best.id,
-            evidence_ids=tuple([piece.id for piece in self.pieces]),
-            detectors=(best.producer.detector,) if is_single else self._detectors(),
-            subject=best.subject,
-            text=best.text,
-            samples=self.samples,
+        piece, seen = self.best, self.best.evidence
+        is_single = len(self.pieces) == 1
+        span = seen.span if is_single else self.span
+        ids = tuple([each.id for each in self.pieces])
+        detectors = (seen.producer.detector,) if is_single else self._detectors()
+        return Segment(  # by position, which is half the time
+            seen.label,
+            seen.score,
+            span,
+            seen.best,
+            piece.id,
+            ids,
+            detectors,
+            seen.subject,
+            seen.text,
+            self.samples,
         )
 
     def _detectors(self) -> tuple[str, ...]:
         return tuple(sorted({piece.evidence.producer.detector for piece in self.pieces}))
 
 
-def merge(pieces: Iterable[Piece], max_gap: int) -> Iterator[Run]:
+def merge(pieces: Sequence[Piece], max_gap: int) -> list[Run]:
     """Cut pieces, in the order of time, where nothing is seen for more than `max_gap`."""
-    group: list[Piece] = []
-    end = 0
-    for piece in pieces:
-        if group and piece.start - end > max_gap:
-            yield Run.of(group)
-            group, end = [], piece.end
-        group.append(piece)
-        end = max(end, piece.end)
-    if group:
-        yield Run.of(group)
+    if len(pieces) == 1:
+        return [Run.of(pieces)]
+    runs: list[Run] = []
+    first, end = 0, 0
+    for index, piece in enumerate(pieces):
+        if index > first and piece.start - end > max_gap:
+            runs.append(Run.of(pieces[first:index]))
+            first, end = index, piece.end
+        elif piece.end > end:
+            end = piece.end
+    if pieces:
+        runs.append(Run.of(pieces[first:]))
+    return runs
 
 
 _SCORE = attrgetter("score")

@@ -232,4 +232,6 @@ def _timed(value: Any) -> dict[str, Any]:
 
 
 def _fields(value: Any) -> dict[str, Any]:
+    if isinstance(value, judged.Segment):
+        return value._asdict()
     return {field.name: getattr(value, field.name) for field in fields(value)}
