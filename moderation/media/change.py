@@ -56,6 +56,19 @@ class Reference:
         part = _blocks(now, box) if box else np.s_[:]
         return bool(np.abs(now[part] - self._seen[part]).max() >= self._threshold)
 
+    def changed(self, now: Thumbnail) -> Box | None:
+        """The smallest part of the picture that holds every block that changed, if any did."""
+        if self._seen is None or self._seen.shape != now.shape:
+            return Box(0, 0, 1, 1)
+        moved = np.abs(now - self._seen).max(axis=2) >= self._threshold
+        rows, columns = np.flatnonzero(moved.any(axis=1)), np.flatnonzero(moved.any(axis=0))
+        if not len(rows):
+            return None
+        height, width = moved.shape
+        return Box.from_corners(
+            columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+        )
+
     def examined(self, now: Thumbnail, except_in: Iterable[Box] = ()) -> None:
         """Remember the picture, but for the parts whose text was not read again."""
         before, self._seen = self._seen, now.copy()

@@ -14,10 +14,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from rapidocr import RapidOCR
 
-from moderation import Device, Frame
+from moderation import Box, Device, Frame
 from moderation.errors import DetectorUnavailable, ModelError, ModelMissing
 from moderation_text.reading import Reading, Region
-from moderation_text.shapes import STRIP_HEIGHT, STRIP_WIDTHS, picture, strip
+from moderation_text.shapes import STRIP_HEIGHT, STRIP_WIDTHS, WHOLE, picture, strip
 
 __all__ = ["Reader"]
 
@@ -65,11 +65,11 @@ class Reader:
         on_cuda = all(each.get_providers()[0].startswith("CUDA") for each in sessions)
         return "cuda" if on_cuda else "cpu"
 
-    def find(self, frame: Frame) -> list[Region]:
-        """Where in the picture there is text, from the top down."""
-        pixels, scale = picture(frame, self._side)
+    def find(self, frame: Frame, part: Box = WHOLE) -> list[Region]:
+        """Where in the picture, or in a part of it, there is text, from the top down."""
+        pixels, scale, origin = picture(frame, self._side, part)
         regions = (
-            Region.of(frame, corners / np.float32(scale), float(score))
+            Region.of(frame, corners / np.float32(scale) + origin, float(score))
             for corners, score in zip(*self._detect(pixels), strict=True)
         )
         legible = (each for each in regions if each.height * frame.height >= _LEGIBLE)

@@ -10,6 +10,7 @@ from moderation.media.change import Reference, Thumbnail, thumbnail
 from moderation.timeline import MICROSECONDS
 from moderation_text.lines import Line, Lines
 from moderation_text.reading import Reading, Region
+from moderation_text.shapes import WHOLE
 
 if TYPE_CHECKING:
     from moderation_text.reader import Reader
@@ -20,6 +21,13 @@ __all__ = ["Screen", "Shortfalls"]
 _SAME_PLACE = 0.8
 """Intersection over union of a region with one read before, from which, over pixels that did not
 change, it is the same: the text detector's boxes jitter by a pixel or two."""
+
+_MARGIN = 0.03
+"""Added on each side to the part that changed, in fractions of the frame: the thin end of a
+letter may change no block's mean, and what is text is told from its surroundings."""
+
+_MOST = 0.6
+"""Share of the frame from which the whole of it is looked at: the rest would save little."""
 
 _SURE_TEXT = 0.65
 """Text detector's score from which a region that cannot be read is reported: lines of scripts that
@@ -78,26 +86,37 @@ class Screen:
         if frame.repeats:
             return self._lines.hold(frame.at)
         now = thumbnail(frame.image)
-        if not self._reference.differs(now):
+        changed = self._reference.changed(now)
+        if changed is None:
             return self._lines.hold(frame.at)
-        known, fresh = self._split(self._wanted(frame), now)
+        part = self._part(changed)
+        kept = [each for each in self._readings if not each.region.box.iou(part)]
+        known, fresh = self._split(self._wanted(frame, part), now)
         readings = [self._reader.read(frame, region) for region in fresh]
         self._report(readings, frame.at)
-        self._reference.examined(now, except_in=[each.region.box for each in known])
-        self._readings = known + readings
+        self._reference.examined(now, except_in=[each.region.box for each in kept + known])
+        self._readings = kept + known + readings
         return self._lines.see([each for each in self._readings if self._counts(each)], frame.at)
 
     def close(self) -> Iterator[Line]:
         """The stream ended; yields the lines that were still there."""
         return self._lines.close()
 
-    def _wanted(self, frame: Frame) -> list[Region]:
+    def _part(self, changed: Box) -> Box:
+        """Where text is looked for: what changed, a margin, and the whole of all lines in it."""
+        part = _grown(changed)
+        lines = [each.region.box for each in self._readings]
+        while touching := [box for box in lines if box.iou(part) and not _holds(part, box)]:
+            part = _hull(part, *touching)
+        return part if part.area <= _MOST else WHOLE
+
+    def _wanted(self, frame: Frame, part: Box) -> list[Region]:
         """The regions that the options let through, the surest first."""
         options = self._options
         regions = sorted(
             (
                 each
-                for each in self._reader.find(frame)
+                for each in self._reader.find(frame, part)
                 if each.height >= options.min_height
                 and each.width >= options.min_width
                 and not any(_inside(each.box, part) for part in options.ignore)
@@ -130,6 +149,25 @@ class Screen:
 
     def _counts(self, reading: Reading) -> bool:
         return reading.legible and reading.score >= self._options.min_confidence
+
+
+def _grown(box: Box) -> Box:
+    return Box.from_corners(
+        box.left - _MARGIN, box.top - _MARGIN, box.right + _MARGIN, box.bottom + _MARGIN
+    )
+
+
+def _hull(*boxes: Box) -> Box:
+    return Box.from_corners(
+        min(each.left for each in boxes),
+        min(each.top for each in boxes),
+        max(each.right for each in boxes),
+        max(each.bottom for each in boxes),
+    )
+
+
+def _holds(part: Box, box: Box) -> bool:
+    return _hull(part, box) == part
 
 
 def _unread(reading: Reading) -> bool:

@@ -6,14 +6,18 @@ size and lines of any length are padded to a handful.
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from moderation import Frame
+from moderation import Box, Frame
 
-__all__ = ["STRIP_HEIGHT", "STRIP_WIDTHS", "picture", "strip"]
+__all__ = ["STRIP_HEIGHT", "STRIP_WIDTHS", "WHOLE", "picture", "strip"]
+
+WHOLE = Box(0, 0, 1, 1)
 
 STRIP_HEIGHT = 48
 """Pixels: the height that PP-OCR's recogniser is trained on."""
@@ -25,21 +29,28 @@ _PADDING = 127
 """What RapidOCR pads with: zero after its normalisation."""
 
 _STEPS = 5
-"""The small picture's shorter side is padded up to a fifth of its longer side, or two, ..."""
+"""The small picture's sides are padded up to a fifth of `side`, or two, ..."""
 
 
-def picture(frame: Frame, side: int) -> tuple[NDArray[np.uint8], float]:
-    """The frame, its longer side made `side` pixels, padded to one of nine shapes.
+def picture(
+    frame: Frame, side: int, part: Box = WHOLE
+) -> tuple[NDArray[np.uint8], float, NDArray[np.float32]]:
+    """A part of the frame, made as small as if the frame's longer side were `side` pixels.
 
-    Returns RGB pixels and how many of them stand for one of the frame's. The edge is what is
-    repeated: a bright page on a dark border looks like a letter.
+    Both sides are padded to fifths of `side`: 25 shapes at most, and nine for whole frames.
+    Returns RGB pixels, how many of them stand for one of the frame's, and where in the frame the
+    part begins, in its pixels. The edge is what is repeated: a bright page on a dark border looks
+    like a letter.
     """
+    left, top = math.floor(part.left * frame.width), math.floor(part.top * frame.height)
+    right, bottom = math.ceil(part.right * frame.width), math.ceil(part.bottom * frame.height)
+    cut = frame.image[top : max(bottom, top + 1), left : max(right, left + 1)]
     scale = side / max(frame.width, frame.height)
-    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-    small = np.asarray(Image.fromarray(frame.image).resize(size, Image.Resampling.HAMMING))
-    right, bottom = (-each % (side // _STEPS) for each in size)
-    padded = cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-    return padded.astype(np.uint8, copy=False), scale
+    size = max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale))
+    small = np.asarray(Image.fromarray(cut).resize(size, Image.Resampling.HAMMING))
+    across, down = (-each % (side // _STEPS) for each in size)
+    padded = cv2.copyMakeBorder(small, 0, down, 0, across, cv2.BORDER_REPLICATE)
+    return padded.astype(np.uint8, copy=False), scale, np.array((left, top), np.float32)
 
 
 def strip(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
