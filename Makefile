@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := $(wildcard plugins/*/pyproject.toml)
 EDITABLE := -e . $(foreach member,$(MEMBERS),-e $(dir $(member)))
+MUTANTS ?= 20000
+SEED ?= 1
 LIGHT := -e . $(foreach name,nudity faces speech text,-e plugins/$(name))
 
 export UV_PYTHON_DOWNLOADS := never
@@ -19,7 +21,7 @@ else
 UV := $(SYSTEM_UV)
 endif
 
-.PHONY: help setup light demo test lint format eval bench lock clean
+.PHONY: help setup light demo test lint format eval bench fuzz lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,6 +73,9 @@ eval: setup ## figures on the labelled sets beside the checkout
 
 bench: setup ## speed and memory, as ratios read in one run
 	@for script in tests/bench/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+fuzz: setup ## hostile files by the thousand: MUTANTS=20000 SEED=1
+	@$(BIN)/python -m tests.fuzz.fuzz --mutants $(MUTANTS) --seed $(SEED) $(ARGS)
 
 lock: $(if $(SYSTEM_UV),,.tools/uv/bin/uv) ## resolve anew and write the two lock files
 	$(UV) lock --upgrade

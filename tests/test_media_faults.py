@@ -201,6 +201,19 @@ def test_fault_049_a_header_that_lies_allocates_nothing(
     assert seen is not MediaFault.DECODER_CRASHED
 
 
+@pytest.mark.parametrize("kind", [b"tfdt", b"ctts"])
+@pytest.mark.parametrize("value", [2**63 - 1, 2**62, 2**32 - 1])
+def test_fault_049_a_time_that_no_clock_shows(tmp_path: Path, kind: bytes, value: int) -> None:
+    """Found by fuzzing: a time of 2^60 microseconds did not fit into what a decoder may say."""
+    clip = Clip(64, 48, fps=10).show(2, numbered(10)).hear(tone(2))
+    options = {"movflags": "frag_keyframe+empty_moov"}
+    path = clip.write(tmp_path / "a.mp4", options=options)
+    seen = judged(patched(path, kind, 4, struct.pack(">Q", value)))
+    assert seen is not MediaFault.DECODER_CRASHED
+    if isinstance(seen, Decoded):
+        assert seen.outcome.fault is not MediaFault.DECODER_CRASHED
+
+
 def test_fault_050_ten_thousand_streams(tmp_path: Path) -> None:
     """A transport stream whose table of programs names them; FFmpeg would make them all."""
     clip = Clip(64, 48, fps=5).show(1, BLACK).write(tmp_path / "a.mp4")

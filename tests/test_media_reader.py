@@ -181,7 +181,12 @@ def test_whoever_stops_a_decode_leaves_no_process(clip: Path) -> None:
         cast = broadcast(media, media.probe(), [Frames(10, batch=2)])
         pid = media.pid
         assert pid
-        threading.Thread(target=lambda: (next(cast.feeds[0]), cast.stop(Cancelled()))).start()
+
+        def stop() -> None:
+            next(cast.feeds[0])
+            cast.stop(Cancelled())
+
+        threading.Thread(target=stop).start()
         with pytest.raises(Cancelled):
             cast.run()
         assert not psutil.pid_exists(pid)

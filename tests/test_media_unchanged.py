@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -80,7 +80,9 @@ def test_a_slow_fade_is_looked_at_on_the_way(tmp_path: Path) -> None:
 
     def fading(second: float) -> np.ndarray[Any, Any]:
         grey = 90 + round(2 * second)
-        return written(GREY, "call 0800 555", at=(0.4, 0.8), height=0.05, color=(grey, grey, grey))
+        color = grey, grey, grey
+        shade = written(GREY, "call 0800 555", at=(0.4, 0.8), height=0.05, color=color)
+        return cast("np.ndarray[Any, Any]", shade)
 
     frames = seen(tmp_path, Clip(640, 360, fps=5).show(60, fading)).frames
     assert 3 <= len(frames) <= 40

@@ -11,10 +11,19 @@ from math import lcm
 
 from moderation.timeline import MICROSECONDS, Instant
 
-__all__ = ["Clock", "TimeScale"]
+__all__ = ["Clock", "TimeScale", "believable"]
 
 _DISCONTINUITY_US = MICROSECONDS
 """A timestamp that falls back by more than this begins a new count, as in joined recordings."""
+
+
+_LONGEST_US = 1 << 52
+"""A time further from the start than this, 142 years, is a broken number."""
+
+
+def believable(us: int) -> int:
+    """A time in microseconds that a file claims, cut to what one can be."""
+    return min(max(us, -_LONGEST_US), _LONGEST_US)
 
 
 class TimeScale:
@@ -30,8 +39,10 @@ class TimeScale:
         self._common = common
 
     def microseconds(self, pts: int) -> int:
-        """The nearest microsecond."""
-        return (2 * (pts * self._factor - self._shift) + self._common) // (2 * self._common)
+        """The nearest microsecond, within what a time can be."""
+        return believable(
+            (2 * (pts * self._factor - self._shift) + self._common) // (2 * self._common)
+        )
 
 
 class Clock:

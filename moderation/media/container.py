@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from moderation.errors import MediaError, MediaFault
 from moderation.limits import MediaLimits
+from moderation.media.clock import believable
 from moderation.media.formats import (
     AUDIO_CODECS,
     CONTAINERS,
@@ -234,13 +235,13 @@ def claimed_us(container: InputContainer, stream: Stream | None = None) -> int:
     if container.format.name.partition(",")[0] not in INDEXED:
         return 0
     if stream is None:
-        return max(0, container.duration or 0)
+        return max(0, believable(container.duration or 0))
     length = Fraction(0)
     if stream.duration and stream.time_base:
         length = stream.duration * stream.time_base
     if isinstance(stream, VideoStream) and stream.average_rate:
         length = max(length, stream.frames / stream.average_rate)
-    return max(0, round(length * MICROSECONDS))
+    return max(0, believable(round(length * MICROSECONDS)))
 
 
 def _unopened(upload: Upload, limits: MediaLimits, error: Exception) -> MediaError:

@@ -8,6 +8,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from moderation.limits import MediaLimits
+from moderation.media.clock import believable
 from moderation.media.container import DECODER_ERRORS, Streams, open_container
 from moderation.media.decode import look_over
 from moderation.media.picture import displayed_size
@@ -62,7 +63,7 @@ def _first_size(container: InputContainer, stream: VideoStream) -> tuple[int, in
 def _length_us(container: InputContainer, streams: Streams, start: Fraction) -> int:
     """The container's claim, or the time of its last packet: browsers record without a claim."""
     if container.duration and container.duration > 0:
-        return container.duration
+        return believable(container.duration)
     end = start
     try:
         for packet in container.demux(list(streams)):
@@ -70,4 +71,4 @@ def _length_us(container: InputContainer, streams: Streams, start: Fraction) -> 
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
     except DECODER_ERRORS:
         pass
-    return round((end - start) * MICROSECONDS)
+    return max(0, believable(round((end - start) * MICROSECONDS)))

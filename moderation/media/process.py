@@ -205,8 +205,9 @@ class DecoderProcess:
         with contextlib.suppress(BlockingIOError):
             while part := os.read(self._stderr, _TAIL):
                 text = (text + part)[-_TAIL:]
-        lines = text.decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        lines = text.decode(errors="replace").splitlines()
+        said = [line for line in lines if not line.startswith(" ") and ": " in line]
+        return said[-1] if said else ""
 
 
 def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:

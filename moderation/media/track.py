@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from moderation.errors import MediaError, MediaFault
 from moderation.limits import MediaLimits
-from moderation.media.clock import Clock, TimeScale
+from moderation.media.clock import Clock, TimeScale, believable
 from moderation.media.container import DECODER_ERRORS, encrypted
 from moderation.media.frames import SAMPLE_RATE
 from moderation.media.picture import Picture, Renderer
@@ -165,7 +165,7 @@ class VideoTrack(Track):
 
     def _duration_us(self, frame: VideoFrame) -> int:
         if frame.duration > 0 and frame.time_base:
-            return round(frame.duration * frame.time_base * MICROSECONDS)
+            return believable(round(frame.duration * frame.time_base * MICROSECONDS))
         return self._frame_us
 
     @property

@@ -36,7 +36,7 @@ from moderation.media.still import stills
 from moderation.media.upload import LocalUpload, ServedUpload, Upload
 from moderation.timeline import Instant
 
-__all__ = ["Worker", "main"]
+__all__ = ["Worker", "import_all", "main"]
 
 _NOT_IMPORTED = ("av.__main__", "av.datasets")
 """Modules of PyAV that are no part of decoding: a command line, and downloads."""
@@ -208,7 +208,7 @@ def _failed(
     )
 
 
-def _import_all() -> None:
+def import_all() -> None:
     """What PyAV and Pillow import when it is first needed: files cannot be opened then."""
     for module in pkgutil.walk_packages(av.__path__, "av."):
         if module.name not in _NOT_IMPORTED:
@@ -218,7 +218,7 @@ def _import_all() -> None:
 
 def main() -> None:
     """Serve until the parent is gone. Ends the process at once: there is nothing to tidy up."""
-    _import_all()
+    import_all()
     up, down = (int(each) for each in sys.argv[1:3])
     try:
         Worker(up, down).serve()
