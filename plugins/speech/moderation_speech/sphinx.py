@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pocketsphinx
 from numpy.typing import NDArray
 
 from moderation.evidence import Word
 from moderation.media.frames import SAMPLE_RATE
 from moderation.timeline import Span
+from moderation_speech.sphinx_process import Heard, SphinxProcess
 from moderation_speech.transcript import Segment, untranscribed
 from moderation_speech.utterance import Utterance
 
@@ -54,16 +54,18 @@ class PocketSphinx:
     device = "cpu"
 
     def __init__(self, model: Path, min_confidence: float) -> None:
-        config = pocketsphinx.Config(
-            hmm=str(model / "en-us"),
-            lm=str(model / "en-us.lm.bin"),
-            dict=str(model / "cmudict-en-us.dict"),
-            beam=_BEAM,
-            wbeam=_WORD_BEAM,
-            cmn="batch",
-            loglevel="FATAL",
+        model = model.absolute()
+        self._process = SphinxProcess(
+            {
+                "hmm": str(model / "en-us"),
+                "lm": str(model / "en-us.lm.bin"),
+                "dict": str(model / "cmudict-en-us.dict"),
+                "beam": _BEAM,
+                "wbeam": _WORD_BEAM,
+                "cmn": "batch",
+                "loglevel": "FATAL",
+            }
         )
-        self._decoder = pocketsphinx.Decoder(config)
         self._min_confidence = min_confidence
 
     def transcribe(self, utterances: Iterable[Utterance]) -> Iterator[Segment]:
@@ -78,15 +80,9 @@ class PocketSphinx:
     def _words(self, utterance: Utterance) -> list[Word]:
         if len(utterance.samples) < _SHORTEST:
             return []
-        # What it heard before would change what it hears now.
-        self._decoder.reinit_feat()
-        self._decoder.start_utt()
-        # The whole utterance at once, so that its features are normalised over all of it.
-        self._decoder.process_raw(_pcm(utterance.samples), full_utt=True)
-        self._decoder.end_utt()
         return [
             Word(_VARIANT.sub("", found.word), _span(utterance, found), min(1.0, found.prob))
-            for found in self._decoder.seg() or ()
+            for found in self._process.decode(_pcm(utterance.samples))
             if not found.word.startswith(("<", "[", "+"))
         ]
 
@@ -99,7 +95,7 @@ def _pcm(samples: NDArray[np.float32]) -> bytes:
     return scaled.tobytes()
 
 
-def _span(utterance: Utterance, found: pocketsphinx.Segment) -> Span:
+def _span(utterance: Utterance, found: Heard) -> Span:
     start, end = found.start_frame, found.end_frame + 1
     return utterance.within(start / _FRAMES_PER_SECOND, end / _FRAMES_PER_SECOND)
 
