@@ -59,7 +59,8 @@ class Settings(BaseSettings):
         0.20,
         ge=0,
         le=1,
-        description="evidence below is dropped; low, so that a later policy can be judged on it",
+        description="evidence below is dropped, but for speech and lettering; low, so that a later "
+        "policy can be judged on it",
     )
     max_evidence: int = Field(
         10_000,

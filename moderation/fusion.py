@@ -15,7 +15,7 @@ from moderation.evidence import Evidence
 from moderation.matching import Match, matches
 from moderation.policy import Policy, Requirement
 from moderation.rule import UNKNOWN_LABEL, Clause, Rule
-from moderation.runs import Piece, Run, merge, pieces_of
+from moderation.runs import Piece, merge, pieces_of, segments
 from moderation.taxonomy import CONTEXT, Taxonomy, is_within, parents
 from moderation.timeline import Instant, Span
 from moderation.verdict import (
@@ -102,23 +102,20 @@ class _Judge:
             policy=self._policy.ref,
         )
 
-    def _segments(self, pieces: Iterable[Piece]) -> Iterator[Segment]:
+    def _segments(self, pieces: Iterable[Piece]) -> list[Segment]:
         """All evidence, for people to look at: different texts stay apart."""
         groups: dict[tuple[str, str | None, str], list[Piece]] = defaultdict(list)
         for piece in pieces:
             seen = piece.evidence
             text = " ".join(seen.text.split()).casefold() if seen.text else ""
             groups[seen.label, seen.subject, text].append(piece)
-        runs = [run for group in groups.values() for run in merge(group, self._max_gap)]
-        for run in sorted(runs, key=_by_time):
-            yield run.segment()
+        return segments(groups.values(), self._max_gap)
 
     def _reasons(self, pieces: Iterable[Piece]) -> Iterator[Reason]:
         groups: _Groups = defaultdict(list)
-        for piece in pieces:
-            seen = piece.evidence
-            if self._decides.get(seen.label, True):
-                groups[seen.label, seen.subject].append(piece)
+        decides = self._decides.get
+        for piece in [each for each in pieces if decides(each.evidence.label, True)]:
+            groups[piece.evidence.label, piece.evidence.subject].append(piece)
         found = self._found(groups)
         for index in sorted({rule for rule, _ in found}):
             rule = self._policy.rules[index]
@@ -193,10 +190,11 @@ class _Judge:
 
     def _severity(self, label: str) -> Severity:
         """The label's own, or that of the nearest label above that the taxonomy knows."""
-        for path in (label, *parents(label)):
-            if path in self._severities:
-                return self._severities[path]
-        return _FOREIGN
+        known = self._severities.get(label)
+        if known is not None:
+            return known
+        above = (self._severities.get(path) for path in parents(label))
+        return next(filter(None, above), _FOREIGN)
 
 
 def _counts(clause: Clause, piece: Piece) -> bool:
@@ -267,7 +265,3 @@ def _by_score(match: Match) -> tuple[float, int, int]:
 def _by_harm(reason: Reason) -> tuple[object, ...]:
     span = reason.span
     return -reason.severity.rank, span.start.us, span.end.us, reason.rule, reason.evidence_ids
-
-
-def _by_time(run: Run) -> tuple[object, ...]:
-    return run.start, run.end, run.best.evidence.label, run.best.id

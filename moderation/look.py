@@ -207,7 +207,7 @@ class Look(threading.Thread):
         if isinstance(seen, Degraded):
             self._degraded = True
             self._shortfalls[seen.reason] = None
-        elif seen.score < self._settings.evidence_floor:
+        elif seen.score < self._settings.evidence_floor and not _is_read(seen):
             return
         elif self._is_full_of(seen) or not _is_storable(seen):
             self._refuse(seen)
@@ -256,6 +256,12 @@ def _at(seen: Evidence, at: Instant) -> Evidence:
     """The same, seen at another instant."""
     detail = {**seen.detail, "inherited_from_us": seen.span.start.us}
     return replace(seen, span=Span.at(at), best=at, detail=detail)
+
+
+def _is_read(seen: Evidence) -> bool:
+    """What somebody wrote or said, and text detectors look into: however unsure a word is, it was
+    said, and without it nobody would know that there was any."""
+    return bool(seen.text) and is_within(seen.label, CONTEXT)
 
 
 def _is_backdrop(seen: Evidence) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from moderation.evidence import Evidence
 from moderation.timeline import Instant, Span
 from moderation.verdict import Segment
 
-__all__ = ["Piece", "Run", "merge", "pieces_of"]
+_new: Final = tuple.__new__
+"""Makes a named tuple of all its fields; its own way is a call of Python more, half its time."""
+
+__all__ = ["Piece", "Run", "merge", "pieces_of", "segments"]
 
 
 class Piece(NamedTuple):
@@ -32,12 +35,12 @@ def pieces_of(evidence: Iterable[Evidence]) -> list[Piece]:
     """In the order of time, each sight once, whatever the order they come in."""
     unique: dict[str, Piece] = {}
     for each in evidence:
-        span, samples = each.span, _samples(each) if each.detail else 1
-        piece = Piece(span.start.us, span.end.us, each.id, each.score, samples, each)
-        known = unique.get(piece.id)
+        span, own_id, samples = each.span, each.id, _samples(each) if each.detail else 1
+        known = unique.get(own_id)
         # An id says nothing of the best instant: whichever comes first must not decide it.
         if known is None or each.best.us < known.evidence.best.us:
-            unique[piece.id] = piece
+            fields = span.start.us, span.end.us, own_id, each.score, samples, each
+            unique[own_id] = _new(Piece, fields)
     return sorted(unique.values())
 
 
@@ -92,44 +95,50 @@ class Run(NamedTuple):
     def subject(self) -> str | None:
         return self.best.evidence.subject
 
-    def segment(self) -> Segment:
-        piece, seen = self.best, self.best.evidence
-        is_single = len(self.pieces) == 1
-        span = seen.span if is_single else self.span
-        ids = tuple([each.id for each in self.pieces])
-        detectors = (seen.producer.detector,) if is_single else self._detectors()
-        return Segment(  # by position, which is half the time
-            seen.label,
-            seen.score,
-            span,
-            seen.best,
-            piece.id,
-            ids,
-            detectors,
-            seen.subject,
-            seen.text,
-            self.samples,
-        )
 
-    def _detectors(self) -> tuple[str, ...]:
-        return tuple(sorted({piece.evidence.producer.detector for piece in self.pieces}))
+def segments(groups: Iterable[Sequence[Piece]], max_gap: int) -> list[Segment]:
+    """What people are shown of groups of pieces, each in the order of time; sorted by time."""
+    # A tuple sorts without a key; no two of them have one id, so no segments are compared.
+    shown = sorted([_shown(pieces) for group in groups for pieces in _cut(group, max_gap)])
+    return [each[-1] for each in shown]
+
+
+def _shown(pieces: Sequence[Piece]) -> tuple[int, int, str, str, Segment]:
+    ids: tuple[str, ...]
+    detectors: tuple[str, ...]
+    if len(pieces) == 1:  # as most do, so it is worth its own lines
+        start, end, best_id, _, samples, seen = pieces[0]
+        span, ids, detectors = seen.span, (best_id,), (seen.producer.detector,)
+    else:
+        run = Run.of(pieces)
+        start, end, span, samples = run.start, run.end, run.span, run.samples
+        best_id, seen = run.best.id, run.best.evidence
+        ids = tuple([each.id for each in pieces])
+        detectors = tuple(sorted({each.evidence.producer.detector for each in pieces}))
+    fields = (
+        seen.label, seen.score, span, seen.best, best_id, ids, detectors, seen.subject, seen.text,
+        samples,
+    )  # fmt: skip
+    return start, end, seen.label, best_id, _new(Segment, fields)
 
 
 def merge(pieces: Sequence[Piece], max_gap: int) -> list[Run]:
     """Cut pieces, in the order of time, where nothing is seen for more than `max_gap`."""
-    if len(pieces) == 1:
-        return [Run.of(pieces)]
-    runs: list[Run] = []
-    first, end = 0, 0
+    return [Run.of(each) for each in _cut(pieces, max_gap)]
+
+
+def _cut(pieces: Sequence[Piece], max_gap: int) -> list[Sequence[Piece]]:
+    if len(pieces) < 2:
+        return [pieces] if pieces else []
+    runs = []
+    first, end = 0, pieces[0].end
     for index, piece in enumerate(pieces):
-        if index > first and piece.start - end > max_gap:
-            runs.append(Run.of(pieces[first:index]))
+        if piece.start - end > max_gap:
+            runs.append(pieces[first:index])
             first, end = index, piece.end
         elif piece.end > end:
             end = piece.end
-    if pieces:
-        runs.append(Run.of(pieces[first:]))
-    return runs
+    return [*runs, pieces[first:]]
 
 
 _SCORE = attrgetter("score")

@@ -71,7 +71,7 @@ class Span:
     end: Instant
 
     def __post_init__(self) -> None:
-        if self.end < self.start:
+        if self.end.us < self.start.us:  # as numbers: comparing instants takes five times as long
             raise ValueError(f"a span cannot end before it starts: {self.start} > {self.end}")
 
     @classmethod

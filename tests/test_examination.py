@@ -192,6 +192,22 @@ def test_evidence_below_the_floor_is_dropped(clip: Path) -> None:
     assert {each.span.start.seconds for each in seen.evidence} == {2, 3, 3.8}
 
 
+def test_words_are_kept_however_unsure(clip: Path) -> None:
+    """They were said: what became of them is for a text detector and a policy to judge."""
+
+    class Mumbler(Brightness):
+        name = "mumbler"
+        labels = {"speech": "Context/Speech", "text": "Violence/Threat"}
+
+        def detect(self, batches: Iterable[FrameBatch]) -> Iterator[Evidence | Degraded]:
+            list(batches)
+            for what in self.labels:
+                yield self.evidence(what, 0.1, Span.from_seconds(1, 2), text="and over")
+
+    seen = examination(clip, Mumbler(), evidence_floor=0.2)
+    assert [each.label for each in seen.evidence] == ["Context/Speech"]
+
+
 def test_a_detector_may_say_that_it_is_not_at_its_best(clip: Path) -> None:
     coverage = covered(examination(clip, HalfBlind()), "half_blind")
     assert (coverage.status, coverage.reason) == (CoverageStatus.DEGRADED, "only one eye")

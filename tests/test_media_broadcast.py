@@ -138,7 +138,8 @@ def test_decoding_ends_when_nobody_looks_any_more(clip: Path) -> None:
         for feed in decode.feeds:
             feed.close()
         decode.run()
-        assert decode.feeds[0].planned == 40
+        # How far the decoder came is chance; a header may be off by as much as it left.
+        assert decode.feeds[0].planned == pytest.approx(40, abs=2)
         assert decode.feeds[1].planned == pytest.approx(4, abs=0.25)
 
 

@@ -406,8 +406,10 @@ def test_fault_070_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str)
     assert fault(path) is MediaFault.NOT_REGULAR_FILE
 
 
+# `ru_maxrss` begins with the peak of the process that started this one, which may be a big one.
 _PEAK = """
-import resource, sys
+import re, resource, sys
+from pathlib import Path
 from moderation.detector import Audio, Frames
 from moderation.errors import MediaError
 from moderation.testing.decoding import decoded
@@ -415,11 +417,12 @@ try:
     decoded(sys.argv[1], Frames(1), Audio())
 except MediaError:
     pass
-who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-print(max(resource.getrusage(each).ru_maxrss for each in who) >> 10)
+own = int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) >> 10)
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="read from Linux's /proc")
 def test_bombs_stay_small_in_memory(tmp_path: Path) -> None:
     """Peak of parent and child, in MiB: of a huge picture and of one that decompresses well."""
     flat = Clip(3840, 2160, fps=5).show(2, BLACK).write(tmp_path / "flat.mkv")
@@ -427,7 +430,7 @@ def test_bombs_stay_small_in_memory(tmp_path: Path) -> None:
         run = subprocess.run(
             [sys.executable, "-c", _PEAK, path], capture_output=True, text=True, check=True
         )
-        assert int(run.stdout) < 600
+        assert int(run.stdout) < 600, run.stderr
 
 
 def test_a_disk_that_fails_is_no_fault_of_the_file(

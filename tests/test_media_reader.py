@@ -265,6 +265,10 @@ LIES = {
     'fresh=[{"rate": 0, "index": 0}], pixels={"offset": 1 << 50, "length": 3})',
     "fewer pixels than it says": 'say(kind="picked", at_us=0, stream=0, width=1920, height=1080, '
     'fresh=[{"rate": 0, "index": 0}], pixels={"offset": 0, "length": 3})',
+    "a larger frame than was asked for": 'say(kind="picked", at_us=0, stream=0, width=1921, '
+    'height=1, fresh=[{"rate": 0, "index": 0}], pixels={"offset": 0, "length": 5763})',
+    "more frames than it may": 'say(kind="picked", at_us=0, stream=0, width=1, height=1, '
+    'fresh=[{"rate": 0, "index": 20000}], pixels={"offset": 0, "length": 3})',
     "no pixels": 'say(kind="picked", at_us=0, stream=0, fresh=[{"rate": 0, "index": 0}])',
     "a frame like none": 'say(kind="picked", at_us=0, stream=0, '
     'unchanged=[{"rate": 0, "index": 0}])',
@@ -296,6 +300,33 @@ def test_a_decoder_that_lies_is_one_that_crashed(
     with pytest.raises(MediaError) as caught:
         decoded(clip, Frames(1), Audio(1))
     assert caught.value.fault is MediaFault.DECODER_CRASHED
+
+
+SAYS_A_STILL = """
+import mmap
+def put(data):
+    mmap.mmap(START["ring_fd"], START["ring_size"])[:len(data)] = data
+    return {"offset": 0, "length": len(data)}
+"""
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        'say(kind="still", at_us=0, jpeg=put(b"<script>"))',
+        'say(kind="still", at_us=7, jpeg=put(bytes.fromhex("ffd8ff")))',
+        'say(kind="still", at_us=0, jpeg=put(bytes.fromhex("ffd8ff")))\n' * 2,
+    ],
+    ids=["no picture", "another instant", "twice"],
+)
+def test_a_still_that_is_none_is_shown_to_nobody(
+    clip: Path, taken_over: Callable[[str], None], lie: str
+) -> None:
+    taken_over(f"{PROBED}{SAYS_A_STILL}{lie}\ntime.sleep(600)")
+    with Source.open(clip) as source, MediaReader(source) as media:
+        stills = media.stills(media.probe(), [Instant(0)])
+        with pytest.raises(MediaError, match="a still that is none"):
+            list(stills)
 
 
 def test_a_decoder_that_only_claims_to_live_is_ended(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 import pytest
 
-from moderation.reports import FORMATS, ReportOptions, Rows
+from moderation.reports import FORMATS, ReportOptions, Rows, csv_report
 from moderation.reports.csv_report import CELL_LIMIT, SEGMENT_COLUMNS, VIDEO_COLUMNS, defuse
 from moderation.scan import Scan
 from moderation.testing.scans import make_evidence, make_failed_scan, make_scan
@@ -72,6 +73,24 @@ def test_each_video_has_a_row() -> None:
     )
     assert (row["first_s"], row["duration_s"], row["has_audio"]) == ("3.0", "60.0", "yes")
     assert row["not_covered"] == "speech unavailable"
+
+
+def test_what_was_not_looked_at_itself_is_told() -> None:
+    seen = Coverage(
+        detector="objects", status=CoverageStatus.COMPLETE, planned=60, examined=60, inherited=48
+    )
+    scan = make_scan(cut_short="a rule has rejected it", sandbox=("rlimits", "seccomp"))
+    (row,) = rows_of(replace(scan, coverage=(seen,)), rows="videos")
+    assert row["inherited"] == "objects 48 of 60 samples"
+    assert row["cut_short"] == "a rule has rejected it"
+    assert row["sandbox"] == "rlimits; seccomp"
+
+
+@pytest.mark.parametrize("rows", ["segments", "videos"])
+def test_every_column_is_explained(rows: Rows) -> None:
+    columns = SEGMENT_COLUMNS if rows == "segments" else VIDEO_COLUMNS
+    explained = re.findall(r"\w+", csv_report.__doc__ or "")
+    assert set(columns) <= set(explained)
 
 
 @pytest.mark.parametrize("rows", ["segments", "videos"])

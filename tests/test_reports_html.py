@@ -152,6 +152,14 @@ def test_what_was_not_looked_at_stands_before_the_reasons() -> None:
     assert "not seen · unavailable" in page
 
 
+def test_a_scan_that_was_cut_short_says_why() -> None:
+    scan = make_scan(action=Action.APPROVE, cut_short="the decoder crashed")
+    text = words(page_of(replace(scan, sandbox=("rlimits", "seccomp"))))
+    assert "Not everything was looked at cut short: the decoder crashed" in text
+    assert "No rule fired on what was seen." in text
+    assert "Decoder held by rlimits, seccomp" in text
+
+
 def test_a_video_that_could_not_be_scanned_says_why() -> None:
     text = words(page_of(make_failed_scan()))
     assert "This video could not be scanned broken.mp4 cannot be scanned (unreadable)" in text

@@ -56,6 +56,12 @@ def test_what_the_policy_misses_is_named() -> None:
     assert "missing: objects examined 30 of 60" in written(make_scan(action=Action.INCOMPLETE))
 
 
+def test_a_scan_that_was_cut_short_says_so() -> None:
+    text = written(make_scan(action=Action.APPROVE, cut_short="the decoder crashed"))
+    assert "cut short: the decoder crashed" in text
+    assert "nothing that the policy names" not in text
+
+
 def test_a_video_without_findings_says_so() -> None:
     assert "nothing that the policy names" in written(make_scan(action=Action.APPROVE))
 

@@ -144,6 +144,34 @@ def test_the_policy_that_judged_is_kept(store: Store, policy: Policy) -> None:
     assert store.policy("0" * 64) is None
 
 
+def test_how_a_video_was_looked_at_is_kept(store: Store, policy: Policy) -> None:
+    seen = Coverage(
+        detector="objects", status=CoverageStatus.COMPLETE, planned=60, examined=60, inherited=48
+    )
+    scan = make_scan(policy=policy.ref, sandbox=("rlimits", "landlock 7"), coverage=(seen,))
+    keep(store, policy, scan)
+    assert known(store, scan) == scan
+
+
+def test_a_scan_that_was_cut_short_is_reported_but_not_reused(store: Store, policy: Policy) -> None:
+    """The crash may have been of the machine, which ran out of memory."""
+    scan = make_scan(policy=policy.ref, cut_short="the decoder crashed")
+    keep(store, policy, scan)
+    assert known(store, scan) is None
+    assert store.find_scan(scan.video.sha256, FINGERPRINT) is None
+    assert list(store.scans()) == [scan]
+
+
+def test_a_whole_scan_takes_the_place_of_one_that_was_cut_short(
+    store: Store, policy: Policy
+) -> None:
+    short = make_scan(policy=policy.ref, cut_short="the decoder crashed")
+    whole = replace(short, id="whole", cut_short="")
+    keep(store, policy, short, whole)
+    assert known(store, whole) == whole
+    assert list(store.scans()) == [whole]
+
+
 def test_a_scan_in_which_a_detector_failed_is_reported_but_not_reused(
     store: Store, policy: Policy
 ) -> None:

@@ -132,25 +132,43 @@ def test_a_migration_that_dies_half_way_leaves_nothing(
     opened(file).close()
 
 
-def test_a_database_of_the_first_version_is_brought_up_to_date(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as then:
+def of_the_first_version(file: Path, today: Path) -> None:
+    """Make `file` with the first migration alone, with the content of the database `today`."""
+    with pytest.MonkeyPatch.context() as then:
         then.setattr(schema, "REVISION", "0001")
         opened(file).close()
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("INSERT INTO video (id, key, sha256, uri) VALUES (1, 'a', 'a', 'a')")
-        connection.execute(
-            "INSERT INTO scan (id, scan_id, video_id, fingerprint, current, final, bytes,"
-            " duration_us, width, height, fps, has_video, has_audio, container, codecs, timing,"
-            " engine_version, scanned_at) VALUES (1, 'a', 1, 'a', 1, 1, 0, 0, 0, 0, 0, 0, 0, '',"
-            " '[]', '{}', '', '2026-01-01')"
-        )
-    opened(file).close()
     with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("SELECT sandbox, cut_short FROM scan").fetchall() == [("[]", "")]
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(coverage)")]
-    assert "inherited" in columns
+        connection.execute("ATTACH ? AS today", (str(today),))
+        for table in (each.name for each in Base.metadata.sorted_tables):
+            rows = connection.execute(f"PRAGMA main.table_info({table})")
+            columns = ", ".join(f'"{row[1]}"' for row in rows)
+            connection.execute(
+                f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}"
+            )
+        connection.commit()
+
+
+def test_a_database_of_the_first_version_keeps_its_scans(
+    file: Path, tmp_path: Path, policy: Policy
+) -> None:
+    scan = make_scan(make_evidence(), policy=policy.ref)
+    today = tmp_path / "today.db"
+    with opened(today) as store:
+        store.save(scan, policy, fingerprint="all")
+    of_the_first_version(file, today)
+    with opened(file) as store:
+        assert store.find(scan.video.sha256, "all", policy.ref.digest) == scan
+
+
+def test_a_database_of_the_first_version_keeps_how_a_video_was_looked_at_from_now_on(
+    file: Path, tmp_path: Path, policy: Policy
+) -> None:
+    opened(tmp_path / "today.db").close()
+    of_the_first_version(file, tmp_path / "today.db")
+    scan = make_scan(policy=policy.ref, sandbox=("rlimits",), cut_short="the decoder crashed")
+    with opened(file) as store:
+        store.save(scan, policy, fingerprint="all")
+        assert list(store.scans()) == [scan]
 
 
 def test_a_newer_schema_is_refused(file: Path) -> None:

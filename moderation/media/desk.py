@@ -42,6 +42,9 @@ class Desk:
         self._media, self._video, self._windows = media, video, windows
         self._pictures = [each for each in groups if isinstance(each, Pictures)]
         self._sounds = [each for each in groups if isinstance(each, Sound)]
+        most = media.limits.longest_side
+        sides = [min(most, each.longest_side or most) for each in self._pictures]
+        self._longest_side = max(sides, default=most)
         self._rates = sorted({each.per_second for each in self._pictures})
         # Frames that are picked for one rate now and for another later share their pixels.
         self._known: WeakValueDictionary[tuple[int, int], Image] = WeakValueDictionary()
@@ -52,12 +55,10 @@ class Desk:
 
     def request(self) -> say.Decode:
         """What is wanted, and what of it has come already."""
-        most = self._media.limits.longest_side
-        sides = [min(most, each.longest_side or most) for each in self._pictures]
         return say.Decode(
             rates=tuple(self._rates),
             sound=bool(self._sounds),
-            longest_side=max(sides, default=most),
+            longest_side=self._longest_side,
             windows=tuple((start.us, end.us) for start, end in self._windows),
             sent=tuple(self._received),
             heard=self._pieces,
@@ -133,6 +134,8 @@ class Desk:
         """Whether it was not received from a decoder that has crashed since."""
         if choice.rate >= len(self._rates):
             raise _nonsense("a rate that nobody asked for")
+        if choice.index >= self._media.limits.max_samples:
+            raise _nonsense("more frames than it may")
         new = choice.index >= self._received[choice.rate]
         self._received[choice.rate] = max(self._received[choice.rate], choice.index + 1)
         return new
@@ -148,6 +151,8 @@ class Desk:
         pixels = self._media.take(picked.pixels)
         if len(pixels) != picked.width * picked.height * 3 or not pixels:
             raise _nonsense("a frame of another size than it says")
+        if max(picked.width, picked.height) > self._longest_side:
+            raise _nonsense("a larger frame than was asked for")
         image = np.frombuffer(pixels, np.uint8).reshape(picked.height, picked.width, 3)
         return self._known.setdefault((picked.stream, picked.at_us), image)
 

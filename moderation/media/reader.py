@@ -22,6 +22,9 @@ __all__ = ["MediaReader"]
 _STILLS = 1_000
 """Instants asked for at once: what fits into one message."""
 
+_JPEG = b"\xff\xd8\xff"
+"""How every JPEG begins."""
+
 
 class MediaReader:
     """A context manager around one opened source; starts its process when it is first asked.
@@ -75,9 +78,10 @@ class MediaReader:
                 instants_us=wanted[start : start + _STILLS],
                 longest_side=longest_side,
             )
+            missing = set(request.instants_us)
             for reply in self.ask(request, say.Finished):
                 if isinstance(reply, say.Still):
-                    yield Instant(reply.at_us), self.take(reply.jpeg)
+                    yield Instant(reply.at_us), self._still(reply, missing)
 
     def ask(
         self,
@@ -145,6 +149,16 @@ class MediaReader:
                 fault=MediaFault.TOO_LARGE,
                 hint="raise media.max_bytes if such videos are expected",
             )
+
+    def _still(self, still: say.Still, missing: set[int]) -> bytes:
+        """A browser will show it to a person: it is what was asked for, or nothing."""
+        jpeg = self.take(still.jpeg)
+        if still.at_us not in missing or not jpeg.startswith(_JPEG):
+            raise DecoderLost(
+                "the decoder sends a still that is none", fault=MediaFault.DECODER_CRASHED
+            )
+        missing.remove(still.at_us)
+        return jpeg
 
     def _only_answer(self, request: say.Probe) -> say.Probed:
         for reply in self.ask(request, say.Probed):

@@ -1,4 +1,19 @@
-"""CSV for reviewers' spreadsheets: a row for each segment, or for each video."""
+"""CSV for reviewers' spreadsheets: a row for each segment, or for each video.
+
+Times are seconds from the start of the video; several names in a cell have `; ` between them.
+
+    of both       video (path or URI), sha256 (empty when it could not be read), verdict, severity,
+                  missing (what the policy requires and nobody saw), cut_short (why another look
+                  may see more), failure (why nothing was seen), policy, policy_digest, scanned_at,
+                  scan_id
+    of a segment  label, score (0 to 1), start_s, end_s, best_s (the frame to show), samples
+                  (instants at which it was seen), detectors, subject (whose voice or face), text,
+                  rules (that it made fire)
+    of a video    duration_s, width, height, fps, has_audio (yes or no), rules, labels, first_s
+                  (when the first rule fired), not_covered (detectors that did not see all, and
+                  why), inherited (of the samples examined, how many look like one that was looked
+                  at), sandbox (what held the decoder), engine_version
+"""
 
 from __future__ import annotations
 
@@ -12,7 +27,7 @@ from moderation.reports.options import ReportOptions
 from moderation.reports.text import visible
 from moderation.scan import Scan
 from moderation.timeline import Instant
-from moderation.verdict import Segment
+from moderation.verdict import Coverage, Segment
 
 __all__ = ["CELL_LIMIT", "SEGMENT_COLUMNS", "VIDEO_COLUMNS", "defuse", "write_csv"]
 
@@ -28,14 +43,16 @@ Cell: TypeAlias = str | int | float | None
 Row: TypeAlias = Mapping[str, Cell]
 
 _VIDEO: Final = ("video", "sha256", "verdict", "severity")
-_SCAN: Final = ("missing", "failure", "policy", "policy_digest", "scanned_at", "scan_id")
+_SCAN: Final = (
+    "missing", "cut_short", "failure", "policy", "policy_digest", "scanned_at", "scan_id",
+)  # fmt: skip
 SEGMENT_COLUMNS: Final = (
     *_VIDEO, "label", "score", "start_s", "end_s", "best_s", "samples", "detectors", "subject",
     "text", "rules", *_SCAN,
 )  # fmt: skip
 VIDEO_COLUMNS: Final = (
     *_VIDEO, "duration_s", "width", "height", "fps", "has_audio", "rules", "labels", "first_s",
-    "not_covered", *_SCAN, "engine_version",
+    "not_covered", "inherited", "sandbox", *_SCAN, "engine_version",
 )  # fmt: skip
 
 
@@ -107,8 +124,16 @@ def _video_rows(scan: Scan) -> Iterator[Row]:
         "labels": _listed(reason.label for reason in reasons),
         "first_s": first.seconds if first else None,
         "not_covered": _listed(unseen),
+        "inherited": _listed(_inherited(each) for each in scan.coverage if each.inherited),
+        "sandbox": _listed(scan.sandbox),
         "engine_version": scan.engine_version,
     }
+
+
+def _inherited(coverage: Coverage) -> str:
+    """As in `objects 48 of 60 samples`."""
+    counts = f"{coverage.inherited:g} of {coverage.examined:g} {coverage.unit}"
+    return f"{coverage.detector} {counts}"
 
 
 def _about(scan: Scan) -> dict[str, Cell]:
@@ -120,6 +145,7 @@ def _about(scan: Scan) -> dict[str, Cell]:
         "verdict": verdict.action.value,
         "severity": verdict.severity.value,
         "missing": _listed(verdict.missing),
+        "cut_short": scan.cut_short,
         "failure": f"{failure.fault}: {failure.message}" if failure else None,
         "policy": f"{policy.name} {policy.version}",
         "policy_digest": policy.digest,

@@ -64,11 +64,13 @@ def _why(scan: Scan) -> Iterator[Text]:
         yield _reason(reason)
     if len(reasons) > TOP:
         yield Text(f"and {len(reasons) - TOP} more", style="dim")
+    if scan.cut_short:
+        yield Text(f"cut short: {visible(scan.cut_short)}", style="magenta")
     for sentence in scan.verdict.missing:
         yield Text(f"missing: {visible(sentence)}", style="magenta")
     if unseen:
         yield Text(f"not fully seen: {', '.join(map(_gap, unseen))}", style="dim")
-    if not (reasons or unseen or scan.verdict.missing):
+    if not (reasons or unseen or scan.verdict.missing or scan.cut_short):
         yield Text("nothing that the policy names", style="dim")
 
 

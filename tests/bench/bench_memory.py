@@ -19,10 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+
+from processes import descendants
 
 from moderation.config import Settings
 from moderation.panel import Panel
@@ -95,17 +96,6 @@ def _proportional(pid: int) -> float:
         return 0.0
     sizes = (line.split() for line in rollup.splitlines() if line.startswith("Pss:"))
     return sum(int(size) for _, size, _ in sizes) / _MIB
-
-
-def descendants(pid: int) -> Iterator[int]:
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = thread.read_text().split()
-        except OSError:  # it has ended
-            continue
-        for child in map(int, children):
-            yield child
-            yield from descendants(child)
 
 
 def line(minutes: int, found: Peak) -> str:

@@ -20,8 +20,10 @@ warm before the first round; that time is left out on both sides. They are no co
 - where Whisper's weights are not in the model directories, PocketSphinx hears the speech on both
   sides; with us in utterances, and with wider beams
 
-What the glue found must be found by us (`findings`, `translate`). Seconds of the processors that
-others used meanwhile are given too: on a busy machine nothing here can be trusted.
+What the glue found must be found by us (`findings`, `translate`).
+
+On a machine that others use, each part waits until the machine is idle and is measured again, on
+both sides alike, when it did not stay so (`patience`); what others took then is told.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from apart import Apart
@@ -40,12 +43,13 @@ from clips_for_bench import KINDS, SPOKEN, compose
 from decode_alone import decode_alone
 from figures import Figures, Round, table
 from findings import Finding
-from glue import Glue, Weights
+from glue import STEPS, Glue, Weights
 from machine import described, sentence
 from moderation_faces.detector import Faces
 from moderation_objects.detector import Objects
 from moderation_speech.detector import Speech
 from ours import Ours
+from patience import DISTURBED, Patience
 from translate import translated
 
 from moderation.errors import ModelMissing
@@ -53,8 +57,6 @@ from moderation.models import ModelStore
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 WARM_UP_S = 4
-DISTURBED = 0.05
-"""Share of the processors from which what others did changes the figures."""
 
 
 def weights(models: Path) -> Weights:
@@ -68,12 +70,14 @@ def weights(models: Path) -> Weights:
     return Weights(yolo, store.resolve(Faces.Options().model, Faces.manifest).path, whisper)
 
 
-def one_round(video: Path, glue: Apart[Glue], ours: Apart[Ours]) -> Round:
+def one_round(video: Path, glue: Apart[Glue], ours: Apart[Ours], calm: Patience) -> Round:
+    names = ours.ask(Ours.names)
     return Round(
-        glue=glue.ask(Glue.run, video),
-        decode=decode_alone(video),
-        inference=ours.ask(Ours.infer, video),
-        scan=ours.ask(Ours.scan, video),
+        glue=[calm(partial(glue.ask, Glue.run, name, video)) for name in STEPS],
+        decode=calm(partial(decode_alone, video)),
+        together=calm(partial(ours.ask, Ours.infer, video, names)),
+        each={name: calm(partial(ours.ask, Ours.infer, video, [name])) for name in names},
+        scan=calm(partial(ours.ask, Ours.scan, video)),
     )
 
 
@@ -88,12 +92,12 @@ def compared(
     clips: dict[str, Path], warm_up: Path, models: Path, given: argparse.Namespace
 ) -> list[Figures]:
     """All rounds, one clip after another in each."""
-    results = defaultdict[str, list[Round]](list)
+    results, calm = defaultdict[str, list[Round]](list), Patience(given.tries)
     with Apart(Glue, weights(models)) as glue, Apart(Ours, models) as ours:
-        one_round(warm_up, glue, ours)
+        one_round(warm_up, glue, ours, Patience(1))
         for number in range(given.rounds):
             for kind, video in clips.items():
-                results[kind].append(one_round(video, glue, ours))
+                results[kind].append(one_round(video, glue, ours, calm))
                 note(f"round {number + 1} of {given.rounds}: {kind}")
         return [
             Figures(kind, given.seconds, each, findings(each[-1], clips[kind], kind, glue))
@@ -110,6 +114,7 @@ def arguments() -> argparse.Namespace:
     data = os.environ.get("MODERATION_TEST_DATA") or SHARED
     parser.add_argument("--seconds", type=int, default=60, help="length of each clip")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tries", type=int, default=3, help="of a part that others disturb")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--data", type=Path, default=Path(data), help="the shared test data")
     parser.add_argument("--clips", type=Path, help="folder that keeps the clips for the next run")
@@ -125,6 +130,7 @@ def main() -> None:
     machine = described()
     with tempfile.TemporaryDirectory() as folder:
         place = (given.clips or Path(folder)).resolve()
+        place.mkdir(parents=True, exist_ok=True)
         note(f"composing clips of {given.seconds} s")
         clips = {kind: compose(kind, given.data, place, given.seconds) for kind in given.kinds}
         warm_up = compose("talking head", given.data, place, WARM_UP_S)

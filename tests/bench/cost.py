@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Cost", "measured", "median"]
+from processes import cpu_s
+
+__all__ = ["Cost", "machine_s", "measured", "median"]
 
 _MACHINE: Final = Path("/proc/stat")
 
@@ -21,7 +23,7 @@ class Cost:
     """Seconds.
 
     wall_s   by the clock
-    cpu_s    of all threads of this process, and of its children that have ended
+    cpu_s    of all threads of this process, and of the processes below it
     other_s  of the processors, for whatever else the machine did meanwhile: where it is not small,
              the others are not to be trusted. 0 where the system does not tell
     """
@@ -44,10 +46,10 @@ class Cost:
 @contextmanager
 def measured() -> Iterator[Cost]:
     """Fills the cost in at the end of the block."""
-    cost, wall, cpu, machine = Cost(), time.perf_counter(), _cpu_s(), _machine_s()
+    cost, wall, cpu, machine = Cost(), time.perf_counter(), cpu_s(), machine_s()
     yield cost
-    cost.wall_s, cost.cpu_s = time.perf_counter() - wall, _cpu_s() - cpu
-    cost.other_s = max(0.0, _machine_s() - machine - cost.cpu_s)
+    cost.wall_s, cost.cpu_s = time.perf_counter() - wall, cpu_s() - cpu
+    cost.other_s = max(0.0, machine_s() - machine - cost.cpu_s)
 
 
 def median(costs: Iterable[Cost]) -> Cost:
@@ -60,12 +62,7 @@ def median(costs: Iterable[Cost]) -> Cost:
     )
 
 
-def _cpu_s() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def _machine_s() -> float:
+def machine_s() -> float:
     """Of all processors, busy with anything; what a hypervisor took away counts too."""
     if not _MACHINE.exists():
         return 0.0

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cost import Cost, median
 from findings import Finding, Recall, recall
 from glue import Step
-from ours import Inference, Scanned
+from ours import Scanned
 from translate import is_sure
 
 __all__ = ["Figures", "Round", "table"]
@@ -31,12 +31,24 @@ _HEADING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Everything once, on one clip."""
+    """Everything once, on one clip.
+
+    together, each  inference alone, of all detectors side by side and of one at a time
+    """
 
     glue: Sequence[Step]
     decode: Cost
-    inference: Inference
+    together: Cost
+    each: dict[str, Cost]
     scan: Scanned
+
+    @property
+    def glued(self) -> Cost:
+        return sum((step.cost for step in self.glue), Cost())
+
+    @property
+    def in_turn(self) -> Cost:
+        return sum(self.each.values(), Cost())
 
 
 class Figures:
@@ -48,13 +60,13 @@ class Figures:
         self.clip, self.seconds, self._rounds = clip, seconds, rounds
         self.costs = {
             "scan": median(each.scan.cost for each in rounds),
-            "glue": median(sum((step.cost for step in each.glue), Cost()) for each in rounds),
+            "glue": median(each.glued for each in rounds),
             "decode": median(each.decode for each in rounds),
-            "inference side by side": median(each.inference.together for each in rounds),
-            "inference in turn": median(each.inference.in_turn for each in rounds),
+            "inference side by side": median(each.together for each in rounds),
+            "inference in turn": median(each.in_turn for each in rounds),
         }
         self._steps = _by_name([{s.name: s.cost for s in each.glue} for each in rounds])
-        self._engines = _by_name([each.inference.each for each in rounds])
+        self._engines = _by_name([each.each for each in rounds])
         sure = [each for each in wanted if is_sure(each)]
         unsure = [each for each in wanted if not is_sure(each)]
         # Should the rounds differ, the worst one counts.
@@ -171,9 +183,9 @@ def _told(of: Recall) -> dict[str, Any]:
 
 def _walls(one: Round) -> dict[str, float]:
     return {
-        "glue": sum(each.cost.wall_s for each in one.glue),
+        "glue": one.glued.wall_s,
         "decode": one.decode.wall_s,
-        "inference side by side": one.inference.together.wall_s,
-        "inference in turn": one.inference.in_turn.wall_s,
+        "inference side by side": one.together.wall_s,
+        "inference in turn": one.in_turn.wall_s,
         "scan": one.scan.cost.wall_s,
     }

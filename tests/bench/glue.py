@@ -34,12 +34,15 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from ultralytics.models import YOLO
 
-__all__ = ["Glue", "Seen", "Step", "Weights"]
+__all__ = ["STEPS", "Glue", "Seen", "Step", "Weights"]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
 FPS: Final = 25
 """Frames per second of all clips, and from one sample to the next: one sample a second."""
+
+STEPS: Final = ("objects", "nudity", "faces", "screen_text", "speech")
+"""What the glue does one after another, by the names of our detectors."""
 
 _BLANK: Final = np.zeros((720, 1280, 3), np.uint8)
 
@@ -92,9 +95,11 @@ class Glue:
         }
         cv2.setNumThreads(_cores())
 
-    def run(self, video: Path) -> list[Step]:
-        """One library after another over the whole video."""
-        return [self._step(name, video) for name in self._steps]
+    def run(self, name: str, video: Path) -> Step:
+        """One library, one of `STEPS`, over the whole video."""
+        with measured() as cost:
+            seen = tuple(self._steps[name](video))
+        return Step(name, cost, seen)
 
     def objects_in_samples(self, video: Path) -> tuple[Seen, ...]:
         """The objects in the frames that the other steps look at."""
@@ -110,11 +115,6 @@ class Glue:
         results = self._yolo.predict(video, vid_stride=FPS, imgsz=640, stream=True, verbose=False)
         for number, result in enumerate(results, start=1):
             yield from _objects(result, number - 1 / FPS)
-
-    def _step(self, name: str, video: Path) -> Step:
-        with measured() as cost:
-            seen = tuple(self._steps[name](video))
-        return Step(name, cost, seen)
 
 
 def _cores() -> int:

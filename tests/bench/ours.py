@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -21,7 +21,7 @@ from findings import Finding
 from watch import FirstResult
 
 from moderation.config import Settings
-from moderation.detector import Detector, Text
+from moderation.detector import Text
 from moderation.errors import DetectorUnavailable, MediaError
 from moderation.evidence import Evidence
 from moderation.media import FrameBatch
@@ -34,7 +34,7 @@ from moderation.testing.decoding import decoded
 from moderation.timeline import MICROSECONDS
 from moderation.verdict import Coverage
 
-__all__ = ["Inference", "Ours", "Scanned"]
+__all__ = ["Ours", "Scanned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,6 @@ class Scanned:
     batch_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """All detectors over what is in memory: side by side as in a scan, and one after another."""
-
-    together: Cost
-    each: dict[str, Cost]
-
-    @property
-    def in_turn(self) -> Cost:
-        return sum(self.each.values(), Cost())
-
-
 class Ours:
     """A panel that is loaded once, with a home that is gone afterwards."""
 
@@ -83,7 +71,7 @@ class Ours:
         self._watched = [FirstResult(each) for each in self._panel.detectors]
         store = Store.open(self._settings.database_url)
         self._pipeline = Pipeline(self._settings, self._panel, Policy.read("default"), store)
-        self._kept: dict[Path, tuple[list[Any], ...]] = {}
+        self._kept: dict[Path, dict[str, list[Any]]] = {}
 
     def scan(self, video: Path) -> Scanned:
         """From the file to the stored verdict and its pictures."""
@@ -105,46 +93,42 @@ class Ours:
             batch_s=first.batch_s,
         )
 
-    def infer(self, video: Path) -> Inference:
-        """Each `detect` over the batches that a scan feeds it, decoded beforehand."""
-        detectors, fed = self._lookers, self._fed(video)
-        with measured() as together, ThreadPoolExecutor(len(detectors)) as threads:
-            seen = [*chain.from_iterable(threads.map(_look, detectors, fed))]
-            self._read(seen)
-        costs = dict[str, Cost]()
-        for each, batches in zip(detectors, self._fed(video), strict=True):
-            with measured() as costs[each.name]:
-                _look(each, batches)
-        with measured() as costs["terms"]:
-            self._read(seen)
-        return Inference(together, costs)
+    def names(self) -> list[str]:
+        """Of all detectors."""
+        return [each.name for each in self._panel.detectors]
 
-    def _read(self, seen: Iterable[Evidence]) -> None:
-        """The second stage: who reads the text that others found."""
-        texts = sorted((each for each in seen if each.text), key=lambda each: each.span)
-        for each in self._panel.detectors:
-            if isinstance(each.wants, Text):
-                _look(each, [[text for text in texts if text.label in each.wants.labels]])
+    def infer(self, video: Path, names: Sequence[str]) -> Cost:
+        """`detect` of the named detectors, each in a thread of its own as in a scan, over the
+        batches that a scan feeds them; those are decoded beforehand.
+        """
+        chosen = [each for each in self._panel.detectors if each.name in names]
+        batches = self._fed(video)
+        with measured() as cost, ThreadPoolExecutor(len(chosen)) as threads:
+            for seen in threads.map(lambda each: list(each.detect(batches[each.name])), chosen):
+                seen.clear()  # which also raises what the detector raised
+        return cost
 
-    @property
-    def _lookers(self) -> list[Detector[Any]]:
-        return [each for each in self._panel.detectors if not isinstance(each.wants, Text)]
-
-    def _fed(self, video: Path) -> list[list[Any]]:
+    def _fed(self, video: Path) -> dict[str, list[Any]]:
         """The batches of each detector, as new as they come out of the decoder: a batch keeps
         its letterboxed variants, and which detectors share one is kept as well.
         """
         if video not in self._kept:
-            wants = [each.wants for each in self._lookers if not isinstance(each.wants, Text)]
-            self._kept[video] = decoded(video, *wants, limits=self._settings.media).batches
-        new = dict[int, Any]()
-        for batch in chain.from_iterable(self._kept[video]):
+            self._kept[video] = self._decoded(video)
+        kept, new = self._kept[video], dict[int, Any]()
+        for batch in chain.from_iterable(kept.values()):
             new[id(batch)] = FrameBatch(batch[:]) if isinstance(batch, FrameBatch) else batch
-        return [[new[id(batch)] for batch in batches] for batches in self._kept[video]]
+        return {name: [new[id(batch)] for batch in batches] for name, batches in kept.items()}
 
-
-def _look(detector: Detector[Any], batches: Iterable[Any]) -> list[Evidence]:
-    return [each for each in detector.detect(batches) if isinstance(each, Evidence)]
+    def _decoded(self, video: Path) -> dict[str, list[Any]]:
+        wants = {each.name: each.wants for each in self._panel.detectors}
+        media = {name: want for name, want in wants.items() if not isinstance(want, Text)}
+        shown = decoded(video, *media.values(), limits=self._settings.media).batches
+        fed = dict(zip(media, shown, strict=True))
+        evidence = self._pipeline.scan(str(video)).evidence
+        for name, want in wants.items():
+            if isinstance(want, Text):
+                fed[name] = [[e for e in evidence if e.text and e.label in want.labels]]
+        return fed
 
 
 def _finding(seen: Evidence) -> Finding:

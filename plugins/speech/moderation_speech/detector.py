@@ -60,6 +60,12 @@ class Speech(Detector[AudioChunk]):
             description="mean posterior of words below which PocketSphinx's text is not given; "
             "clean English lies above 0.38, German and Chinese below 0.35",
         )
+        processes: int = Field(
+            2,
+            ge=1,
+            le=16,
+            description="of PocketSphinx that listen side by side, 140 MiB each",
+        )
         activity: Activity = Activity()
         decoding: Decoding = Decoding()
         diarization: Diarization = Diarization()
@@ -141,7 +147,7 @@ class Speech(Detector[AudioChunk]):
         )
         from moderation_speech.sphinx import PocketSphinx
 
-        return PocketSphinx(model.path, self.options.min_confidence)
+        return PocketSphinx(model.path, self.options.min_confidence, self.options.processes)
 
     def _load_diarizer(self, device: Device) -> Diarizer | None:
         options = self.options.diarization

@@ -8,6 +8,7 @@ foreign sentence does not become an English insult.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ _QUIET = 0.1
 """Peak below which sound is made louder: its 16 bit input would lose what is left."""
 
 _SHORTEST = SAMPLE_RATE // 10
-"""Samples; its feature extraction needs a few windows."""
+"""Samples; its feature extraction needs a few windows, so what is shorter gets silence."""
 
 _BEAM, _WORD_BEAM = 1e-60, 1e-40
 """Wider than the defaults (1e-48, 7e-29), with which a slightly shorter or louder recording gives
@@ -49,46 +50,80 @@ class PocketSphinx:
     """US English, large vocabulary.
 
     min_confidence  mean posterior of an utterance's words below which its text is not given
+    processes       that listen to utterances side by side; no utterance changes what another gives
     """
 
     device = "cpu"
 
-    def __init__(self, model: Path, min_confidence: float) -> None:
-        model = model.absolute()
-        self._process = SphinxProcess(
-            {
-                "hmm": str(model / "en-us"),
-                "lm": str(model / "en-us.lm.bin"),
-                "dict": str(model / "cmudict-en-us.dict"),
-                "beam": _BEAM,
-                "wbeam": _WORD_BEAM,
-                "cmn": "batch",
-                "loglevel": "FATAL",
-            }
-        )
+    def __init__(self, model: Path, min_confidence: float, processes: int = 1) -> None:
+        settings = _settings(model.absolute())
+        self._processes = [SphinxProcess(settings) for _ in range(processes)]
         self._min_confidence = min_confidence
 
     def transcribe(self, utterances: Iterable[Utterance]) -> Iterator[Segment]:
-        for utterance in utterances:
-            words = self._words(utterance)
+        for utterance, heard in self._hear(utterances):
+            words = [_word(utterance, found) for found in heard if _is_word(found)]
             confidence = float(np.mean([word.score for word in words])) if words else 0.0
             if confidence < self._min_confidence:
                 yield untranscribed(utterance, utterance.span, _UNCLEAR)
             else:
                 yield from map(_segment, _phrases(words))
 
-    def _words(self, utterance: Utterance) -> list[Word]:
-        if len(utterance.samples) < _SHORTEST:
-            return []
-        return [
-            Word(_VARIANT.sub("", found.word), _span(utterance, found), min(1.0, found.prob))
-            for found in self._process.decode(_pcm(utterance.samples))
-            if not found.word.startswith(("<", "[", "+"))
-        ]
+    def _hear(self, utterances: Iterable[Utterance]) -> Iterator[tuple[Utterance, list[Heard]]]:
+        """What is heard in each, in their order: the processes take turns."""
+        waiting: deque[tuple[Utterance, SphinxProcess]] = deque()
+        free = deque(self._processes)
+        try:
+            for utterance in utterances:
+                if not free:
+                    free.append(waiting[0][1])
+                    yield _received(waiting)
+                process = free.popleft()
+                process.send(_pcm(utterance.samples))
+                waiting.append((utterance, process))
+            while waiting:
+                yield _received(waiting)
+        finally:
+            for _, process in waiting:  # the video's end does not wait for what nobody reads
+                process.forget()
+
+
+def _settings(model: Path) -> dict[str, object]:
+    """Of `pocketsphinx.Config`."""
+    return {
+        "hmm": str(model / "en-us"),
+        "lm": str(model / "en-us.lm.bin"),
+        "dict": str(model / "cmudict-en-us.dict"),
+        "beam": _BEAM,
+        "wbeam": _WORD_BEAM,
+        "cmn": "batch",
+        "loglevel": "FATAL",
+    }
+
+
+def _received(
+    waiting: deque[tuple[Utterance, SphinxProcess]],
+) -> tuple[Utterance, list[Heard]]:
+    """Of the one that was sent first."""
+    utterance, process = waiting[0]
+    heard = process.receive()
+    waiting.popleft()
+    return utterance, heard
+
+
+def _is_word(found: Heard) -> bool:
+    """Neither silence nor a noise."""
+    return not found.word.startswith(("<", "[", "+"))
+
+
+def _word(utterance: Utterance, found: Heard) -> Word:
+    text = _VARIANT.sub("", found.word)
+    return Word(text, _span(utterance, found), min(1.0, found.prob))
 
 
 def _pcm(samples: NDArray[np.float32]) -> bytes:
     """16 bit little-endian."""
+    samples = np.pad(samples, (0, max(0, _SHORTEST - len(samples))))
     peak = float(np.abs(samples).max())
     gain = _QUIET / peak if 0 < peak < _QUIET else 1.0
     scaled: NDArray[np.int16] = (np.clip(samples * gain, -1, 1) * 32767).astype("<i2")

@@ -53,17 +53,35 @@ class SphinxProcess:
 
     def decode(self, pcm: bytes) -> list[Heard]:
         """What is heard in 16 bit mono sound. Raises `RuntimeError` when the process dies of it."""
+        self.send(pcm)
+        return self.receive()
+
+    def send(self, pcm: bytes) -> None:
+        """Have it listen, and go on meanwhile: `receive` gives what it heard."""
         if self._process.poll() is not None:
             self._process = self._start()
-        return self._exchange(pcm)
+        self._write(pcm)
 
-    def _exchange(self, pcm: bytes) -> list[Heard]:
+    def receive(self) -> list[Heard]:
+        """Waits until it has listened to what was sent."""
+        try:
+            return [Heard(*each) for each in json.loads(_read(self._process.stdout))]
+        except EOFError:
+            raise self._died() from None
+
+    def forget(self) -> None:
+        """Nobody will ask for what was sent. It starts anew when it is next needed."""
+        self._process.kill()
+        self._process.wait()
+
+    def _write(self, pcm: bytes) -> None:
         try:
             _write(self._process.stdin, pcm)
-            return [Heard(*each) for each in json.loads(_read(self._process.stdout))]
-        except (BrokenPipeError, EOFError):
-            code = self._process.wait()
-            raise RuntimeError(f"PocketSphinx ended with {code}, in the middle") from None
+        except BrokenPipeError:
+            raise self._died() from None
+
+    def _died(self) -> RuntimeError:
+        return RuntimeError(f"PocketSphinx ended with {self._process.wait()}, in the middle")
 
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(

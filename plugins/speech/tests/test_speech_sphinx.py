@@ -82,6 +82,27 @@ def test_what_it_heard_before_changes_nothing(
     assert hear(any_text, vad, sentence) == alone
 
 
+def test_processes_that_take_turns_hear_the_same_in_the_same_order(
+    model: Path, any_text: PocketSphinx, dialogue: Sound
+) -> None:
+    sounds = [dialogue[n * SAMPLE_RATE : (n + 1) * SAMPLE_RATE] for n in range(6, 11)]
+    said = [Utterance(sound, Instant.from_seconds(n), 1.0) for n, sound in enumerate(sounds)]
+    together = PocketSphinx(model, min_confidence=0, processes=2)
+    assert list(together.transcribe(said)) == list(any_text.transcribe(said))
+
+
+def test_who_stops_listening_leaves_nothing_for_the_next(
+    model: Path, any_text: PocketSphinx, dialogue: Sound
+) -> None:
+    sounds = [dialogue[n * SAMPLE_RATE : (n + 1) * SAMPLE_RATE] for n in range(6, 9)]
+    said = [Utterance(sound, Instant.from_seconds(n), 1.0) for n, sound in enumerate(sounds)]
+    together = PocketSphinx(model, min_confidence=0, processes=2)
+    stopped = together.transcribe(said)
+    next(stopped)
+    stopped.close()
+    assert list(together.transcribe(said)) == list(any_text.transcribe(said))
+
+
 def test_another_language_gets_no_text(model: Path, vad: SileroVad, shared_data: Path) -> None:
     doubtful = PocketSphinx(model, min_confidence=0.35)
     (mandarin,) = hear(doubtful, vad, read(shared_data, "aishell-BAC009S0724W0121.wav"))

@@ -59,10 +59,19 @@ def test_others_compute_while_it_listens(settings: dict[str, object]) -> None:
 def test_one_that_died_is_an_error_once(settings: dict[str, object]) -> None:
     process = SphinxProcess(settings)
     os.kill(process.pid, signal.SIGSTOP)
+    process.send(noise(1))
     os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(RuntimeError, match="PocketSphinx ended with -9"):
-        process._exchange(noise(3))
+        process.receive()
     assert isinstance(process.decode(noise(0.5)), list)
+
+
+def test_what_nobody_asks_for_is_forgotten(settings: dict[str, object]) -> None:
+    process, sound = SphinxProcess(settings), noise(0.5)
+    heard = process.decode(sound)
+    process.send(noise(1))
+    process.forget()
+    assert process.decode(sound) == heard
 
 
 def test_it_ends_with_its_owner(settings: dict[str, object]) -> None:
