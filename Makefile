@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-MEMBERS := $(wildcard plugins/*/pyproject.toml)
+MEMBERS := $(wildcard plugins/*/pyproject.toml) workers/pyproject.toml
 EDITABLE := -e . $(foreach member,$(MEMBERS),-e $(dir $(member)))
 MUTANTS ?= 20000
 SEED ?= 1
@@ -61,7 +61,7 @@ lint: setup ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@for tests in plugins/*/tests; do $(BIN)/mypy $$tests/*.py || exit 1; done
+	@for tests in plugins/*/tests $(wildcard workers/tests); do $(BIN)/mypy $$tests/*.py || exit 1; done
 	$(BIN)/lint-imports
 
 format: setup ## what the linters can put right by themselves

@@ -10,6 +10,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from moderation.client import AsyncClient, Client
     from moderation.detector import Audio, Degraded, Detector, Device, Frames, Text
     from moderation.evidence import Box, Evidence, Word
     from moderation.hookspecs import hookimpl
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AsyncClient",
     "Audio",
     "AudioChunk",
     "Box",
+    "Client",
     "Degraded",
     "Detector",
     "Device",
@@ -37,9 +40,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncClient": "moderation.client",
     "Audio": "moderation.detector",
     "AudioChunk": "moderation.media.frames",
     "Box": "moderation.evidence",
+    "Client": "moderation.client",
     "Degraded": "moderation.detector",
     "Detector": "moderation.detector",
     "Device": "moderation.detector",

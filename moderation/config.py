@@ -22,7 +22,9 @@ from pydantic_settings import (
 )
 
 from moderation.errors import ConfigurationError
+from moderation.job_settings import JobSettings
 from moderation.limits import MediaLimits
+from moderation.s3_settings import S3Settings
 
 __all__ = ["MediaLimits", "Settings"]
 
@@ -78,6 +80,12 @@ class Settings(BaseSettings):
     detectors: Mapping[str, Mapping[str, Any]] = Field(
         default_factory=dict, description="options per detector; `enabled = false` switches one off"
     )
+    lanes: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=lambda: {"cpu": ("*",)},
+        description='detectors per lane of workers: gpu = ["objects"], cpu = ["*"] for all others',
+    )
+    jobs: JobSettings = JobSettings()
+    s3: S3Settings = S3Settings()
     media: MediaLimits = MediaLimits()
 
     @field_validator("home")

@@ -15,6 +15,9 @@
     │   └── StoreError              a database that is not ours, or of another version
     └── TransientError              the same call may succeed later
         ├── StoreBusy               the database is locked or unreachable
+        ├── LeaseLost               a part of a job is somebody else's now
+        ├── StillRunning            a job has no verdict yet
+        ├── SourceUnavailable       where the file lies does not answer
         └── OutOfSpace              the disk is full
 
     Interruption (BaseException)    work is to stop; no `except Exception` may swallow it
@@ -34,6 +37,7 @@ __all__ = [
     "DeadlineExceeded",
     "DetectorUnavailable",
     "Interruption",
+    "LeaseLost",
     "MediaError",
     "MediaFault",
     "ModelCorrupt",
@@ -45,6 +49,8 @@ __all__ = [
     "PluginError",
     "PolicyError",
     "SourceError",
+    "SourceUnavailable",
+    "StillRunning",
     "StoreBusy",
     "StoreError",
     "TaxonomyError",
@@ -146,6 +152,18 @@ class TransientError(ModerationError):
 
 class StoreBusy(TransientError):
     """The database is locked or does not answer."""
+
+
+class LeaseLost(TransientError):
+    """A part of a job is somebody else's now: what was made of it here must not be stored."""
+
+
+class SourceUnavailable(TransientError):
+    """Where the file lies does not answer, or not now."""
+
+
+class StillRunning(TransientError):
+    """A job has no verdict yet."""
 
 
 class OutOfSpace(TransientError):

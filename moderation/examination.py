@@ -7,8 +7,9 @@ raises, ends or hangs costs its own coverage and nobody else's.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -23,10 +24,12 @@ from moderation.second_look import Matters, both, look_again
 from moderation.timeline import Instant
 from moderation.verdict import Coverage, CoverageStatus
 
-__all__ = ["Examination", "examine"]
+__all__ = ["Examination", "examine", "join"]
 
 _PASSING = (MediaFault.DECODER_CRASHED, MediaFault.TIMEOUT)
 """Faults that may be of the machine and not of the file."""
+
+_START = Instant(0)
 
 _GRACE_S = 5.0
 """How long an interrupted scan waits for a detector to come to the end of its batch."""
@@ -34,13 +37,21 @@ _GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What the detectors saw in one video, what they did not look at, and the time each took."""
+    """What detectors saw in one video, what they did not look at, and the time each took.
 
-    evidence: tuple[Evidence, ...]
-    coverage: tuple[Coverage, ...]
-    seconds: Mapping[str, float]
+    decoded  up to where the video was decoded
+    """
+
+    evidence: tuple[Evidence, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    scan_s: float = 0.0
+    """By the clock; of several looks, the longest."""
+    decoded: Instant = _START
     cut_short: str = ""
     """Why another look may see more; empty for a whole one."""
+    sandbox: tuple[str, ...] = ()
+    """What held the decoder."""
 
 
 def examine(
@@ -53,7 +64,7 @@ def examine(
     matters: Matters = lambda _: False,
     settled: Callable[[Sequence[Evidence]], bool] = lambda _: False,
 ) -> Examination:
-    """Show the video to loaded detectors: frames and sound first, then the text they found.
+    """Show frames and sound to loaded detectors; who reads text has his turn in `join`.
 
     matters  whether a rule reads evidence: its surroundings get a second look
     settled  whether nothing more can change what is made of this evidence: the look ends then;
@@ -61,29 +72,58 @@ def examine(
 
     Raises `MediaError` when nothing of the video can be decoded, and `Interruption`s.
     """
-    shown = [each for each in detectors if _applies(each, video)]
-    readers = [(each, each.wants) for each in detectors if isinstance(each.wants, Text)]
+    started = time.perf_counter()
+    lookers = [each for each in detectors if not isinstance(each.wants, Text)]
+    shown = [each for each in lookers if _applies(each, video)]
     settling = _Settling(matters, settled)
     looks, outcome = _first_stage(media, video, shown, settings, watch, settling)
     seconds = {} if settling.done else _seconds(media, video, looks, settings, matters)
-    found = [seen for look in looks for seen in look.evidence]
-    texts = [_second_stage(each, wants, found, video, settings) for each, wants in readers]
-    for text in texts:
-        text.settle(outcome)
-    evidence = [seen for look in (*looks, *texts) for seen in look.evidence]
+    evidence = [seen for look in looks for seen in look.evidence]
     evidence += [seen for new, _ in seconds.values() for seen in new]
-    coverage = [look.coverage(outcome) for look in (*looks, *texts)]
+    coverage = [look.coverage(outcome) for look in looks]
     coverage = [
         both(each, seconds[each.detector][1]) if each.detector in seconds else each
         for each in coverage
     ]
-    looked = {look.detector.name for look in (*looks, *texts)}
-    coverage += [_not_applicable(each) for each in detectors if each.name not in looked]
+    coverage += [_not_applicable(each) for each in lookers if each not in shown]
     return Examination(
-        evidence=tuple(sorted(evidence, key=lambda seen: (seen.span, seen.label, seen.id))),
-        coverage=tuple(sorted(coverage, key=lambda each: each.detector)),
-        seconds={look.detector.name: look.seconds for look in (*looks, *texts)},
+        evidence=tuple(evidence),
+        coverage=tuple(coverage),
+        seconds={look.detector.name: look.seconds for look in looks},
+        scan_s=time.perf_counter() - started,
+        decoded=outcome.decoded,
         cut_short=outcome.message if outcome.fault in _PASSING else settling.done,
+        sandbox=media.sandbox,
+    )
+
+
+def join(
+    seen: Sequence[Examination],
+    video: Video,
+    detectors: Sequence[Detector[Any]],
+    settings: Settings,
+) -> Examination:
+    """One examination of all that several lanes saw, read by those who want text."""
+    evidence = [each for part in seen for each in part.evidence]
+    decoded = max((part.decoded for part in seen), default=_START)
+    readers = [(each, each.wants) for each in detectors if isinstance(each.wants, Text)]
+    texts = [_second_stage(each, wants, evidence, video, settings) for each, wants in readers]
+    outcome = Outcome(decoded=decoded)
+    for text in texts:
+        text.settle(outcome)
+    evidence += [each for text in texts for each in text.evidence]
+    coverage = [each for part in seen for each in part.coverage]
+    coverage += [text.coverage(outcome) for text in texts]
+    seconds = {name: took for part in seen for name, took in part.seconds.items()}
+    return Examination(
+        evidence=tuple(sorted(evidence, key=lambda each: (each.span, each.label, each.id))),
+        coverage=tuple(sorted(coverage, key=lambda each: each.detector)),
+        seconds=seconds | {text.detector.name: text.seconds for text in texts},
+        scan_s=max((part.scan_s for part in seen), default=0.0)
+        + sum(text.seconds for text in texts),
+        decoded=decoded,
+        cut_short="; ".join(sorted({part.cut_short for part in seen if part.cut_short})),
+        sandbox=next((part.sandbox for part in seen if part.sandbox), ()),
     )
 
 

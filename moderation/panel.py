@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -47,7 +47,10 @@ class Panel:
         """Check every detector's options; raises `ConfigurationError`. Loads nothing yet."""
         self.settings = settings
         # The name of an import package does not always tell its distribution; the registry knows.
-        self._plugins = sorted([each.name, each.version] for each in registry.plugins)
+        self._plugins = sorted(
+            [each.name, each.version] for each in registry.plugins if each.detectors or each.error
+        )
+        self._known = frozenset(registry.detectors)
         self.detectors: list[Detector[Any]] = []
         self.absent = [_not_loaded(plugin.name, plugin.error) for plugin in registry.failed]
         self._identities = dict[str, Mapping[str, Any]]()
@@ -97,6 +100,16 @@ class Panel:
         }
         canonical = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def keep(self, names: Collection[str]) -> None:
+        """Look with these alone, and say nothing of the others: they look elsewhere.
+
+        The fingerprint stays that of all: what is seen is the same wherever it is seen.
+        """
+        self.fingerprint  # noqa: B018  # computed while all are here
+        self.detectors = [each for each in self.detectors if each.name in names]
+        foreign = self._known - set(names)
+        self.absent = [each for each in self.absent if each.detector not in foreign]
 
     def load(self, announce: Callable[[str], None] = lambda _: None) -> None:
         """Bring every detector's weights into memory, once; one that cannot becomes absent."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from moderation.errors import (
     SourceError,
 )
 from moderation.evidence import Evidence
-from moderation.examination import examine
+from moderation.examination import Examination, examine, join
 from moderation.fusion import fuse
 from moderation.look import Watch
 from moderation.media import MediaReader
@@ -33,6 +32,7 @@ from moderation.pictures import Pictures
 from moderation.policy import Policy
 from moderation.scan import Failure, Scan, Timing, Video
 from moderation.source import Source
+from moderation.sources import open_source
 from moderation.store import Store
 from moderation.verdict import Action, Coverage, CoverageStatus, Severity, Verdict
 
@@ -53,7 +53,7 @@ class Pipeline:
         _check_floor(settings, policy)
         self.settings, self.panel, self.policy, self.store = settings, panel, policy, store
         self.pictures = Pictures(settings.pictures)
-        self._fingerprint = panel.fingerprint
+        self.fingerprint = panel.fingerprint
 
     def scan(
         self,
@@ -75,8 +75,11 @@ class Pipeline:
         `StoreError` and `TransientError`s of the store, and `Interruption`s.
         """
         try:
-            with Source.open(uri) as source, MediaReader(source, self.settings.media) as media:
-                known = None if force else self._known(source)
+            with (
+                open_source(uri, self.settings.s3) as source,
+                MediaReader(source, self.settings.media) as media,
+            ):
+                known = None if force else self.known(source)
                 scan = known or self._look(media, watch, announce, early_exit)
                 self._save(scan)
                 if known is None:  # last, so that a full disk costs pictures and not the scan
@@ -94,16 +97,16 @@ class Pipeline:
         return scan
 
     def _save(self, scan: Scan) -> None:
-        self.store.save(scan, self.policy, fingerprint=self._fingerprint)
+        self.store.save(scan, self.policy, fingerprint=self.fingerprint)
 
-    def _known(self, source: Source) -> Scan | None:
+    def known(self, source: Source) -> Scan | None:
         """The stored scan of these bytes by these detectors, under this policy."""
         if self._is_too_large(source):
             return None
         sha256, judge = source.sha256(), self.policy.ref.digest
-        stored = self.store.find(sha256, self._fingerprint, judge)
+        stored = self.store.find(sha256, self.fingerprint, judge)
         if stored is None:
-            other = self.store.find_scan(sha256, self._fingerprint)
+            other = self.store.find_scan(sha256, self.fingerprint)
             stored = other and self._judged_anew(other)
         return stored and replace(stored, video=replace(stored.video, uri=source.uri))
 
@@ -114,9 +117,13 @@ class Pipeline:
         try:
             return self._examined(media, media.probe(), watch, announce, early_exit)
         except MediaError as error:
-            sha256 = "" if self._is_too_large(source) else source.sha256()
-            video = Video(uri=source.uri, sha256=sha256, bytes=source.size)
-            return self._unreadable(video, error)
+            return self.unreadable(source, error)
+
+    def unreadable(self, source: Source, error: MediaError) -> Scan:
+        """The scan of bytes that nobody can look at."""
+        sha256 = "" if self._is_too_large(source) else source.sha256()
+        video = Video(uri=source.uri, sha256=sha256, bytes=source.size)
+        return self._unreadable(video, error)
 
     def _is_too_large(self, source: Source) -> bool:
         """Only to read all of it would take minutes; an upload can claim terabytes of nothing."""
@@ -130,32 +137,46 @@ class Pipeline:
         announce: _Announce,
         early_exit: bool,
     ) -> Scan:
+        settled = self._is_settled if early_exit else lambda _: False
+        return self.decide(video, [self.look(media, video, watch, announce, settled)])
+
+    def look(
+        self,
+        media: MediaReader,
+        video: Video,
+        watch: Watch = lambda _: None,
+        announce: _Announce = lambda _: None,
+        settled: Callable[[Sequence[Evidence]], bool] = lambda _: False,
+    ) -> Examination:
+        """What the panel sees and hears in the video; raises as `examine` does."""
         self.panel.load(announce)
-        started = time.perf_counter()
-        seen = examine(
+        return examine(
             media,
             video,
             self.panel.detectors,
             self.settings,
             watch,
             matters=lambda seen: self.policy.concerns(seen.label, seen.score),
-            settled=self._is_settled if early_exit else lambda _: False,
+            settled=settled,
         )
-        scan_s = time.perf_counter() - started
+
+    def decide(self, video: Video, looks: Sequence[Examination]) -> Scan:
+        """The scan that comes of one look or, where several workers shared the work, of more."""
+        seen = join(looks, video, self.panel.detectors, self.settings)
         coverage = self._covered((*seen.coverage, *self.panel.absent))
         return self._scan(
             video,
             evidence=seen.evidence,
             coverage=coverage,
             verdict=self._judge(seen.evidence, coverage),
-            timing=Timing(load_s=self.panel.load_s, scan_s=scan_s, detectors=seen.seconds),
-            sandbox=media.sandbox,
+            timing=Timing(load_s=self.panel.load_s, scan_s=seen.scan_s, detectors=seen.seconds),
+            sandbox=seen.sandbox,
             cut_short=seen.cut_short,
         )
 
     def _covered(self, coverage: Iterable[Coverage]) -> tuple[Coverage, ...]:
         """What looked and what could not, with what the policy asks for and nobody brought."""
-        known = [each for each in coverage if each.reason != _NOT_INSTALLED]
+        known = _once(each for each in coverage if each.reason != _NOT_INSTALLED)
         present = {each.detector for each in known}
         known += [_not_installed(name) for name in self.policy.required if name not in present]
         return tuple(sorted(known, key=lambda each: each.detector))
@@ -212,6 +233,11 @@ class Pipeline:
             sandbox=sandbox,
             cut_short=cut_short,
         )
+
+
+def _once(coverage: Iterable[Coverage]) -> list[Coverage]:
+    """Several lanes may know of one plugin that did not load."""
+    return list({(each.detector, each.status, each.reason): each for each in coverage}.values())
 
 
 def _unseen(judged: Verdict, reason: str) -> Verdict:

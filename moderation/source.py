@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from moderation.errors import MediaFault, SourceError
 
-__all__ = ["Source"]
+__all__ = ["Source", "shown"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
@@ -73,6 +73,17 @@ class Source:
         """The opened file's descriptor; `None` where only `read` gives its bytes."""
         return self._fd
 
+    @property
+    def pinned_uri(self) -> str:
+        """The URI that names this very version, where versions can be named."""
+        return self.uri
+
+    @property
+    def pin(self) -> str:
+        """Which version of it this is: another one has another pin."""
+        size, modified_ns = self._opened
+        return f"file:{size}:{modified_ns}"
+
     def read(self, count: int, at: int = 0) -> bytes:
         """Up to `count` bytes from position `at`; raises `SourceError` when the disk does not."""
         try:
@@ -95,7 +106,7 @@ class Source:
         """Raise `SourceError` when somebody has written to the file since it was opened."""
         if _version(os.fstat(self._fd)) != self._opened:
             raise SourceError(
-                f"{_shown(self.uri)}: the file changed while it was read",
+                f"{shown(self.uri)}: the file changed while it was read",
                 fault=MediaFault.CHANGED,
                 hint="scan it again when its upload is complete",
             )
@@ -126,7 +137,7 @@ def _open(uri: str) -> int:
         _refuse(uri, error)
     except ValueError:  # a name with a NUL byte
         raise SourceError(
-            f"{_shown(uri)}: there is no such file",
+            f"{shown(uri)}: there is no such file",
             fault=MediaFault.NOT_FOUND,
             hint="check the path",
         ) from None
@@ -140,7 +151,7 @@ def _local_path(uri: str) -> str:
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return unquote(parts.path)
     raise SourceError(
-        f"{_shown(uri)}: nothing here reads {scheme.group(1)}://",
+        f"{shown(uri)}: nothing here reads {scheme.group(1)}://",
         fault=MediaFault.NOT_FOUND,
         hint="give a local path",
     )
@@ -151,13 +162,13 @@ def _checked(uri: str, fd: int) -> os.stat_result:
     if not stat.S_ISREG(status.st_mode):
         kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
         raise SourceError(
-            f"{_shown(uri)}: it is {kind}",
+            f"{shown(uri)}: it is {kind}",
             fault=MediaFault.NOT_REGULAR_FILE,
             hint="give a video file",
         )
     if status.st_size == 0:
         raise SourceError(
-            f"{_shown(uri)}: the file is empty", fault=MediaFault.EMPTY, hint="upload it again"
+            f"{shown(uri)}: the file is empty", fault=MediaFault.EMPTY, hint="upload it again"
         )
     return status
 
@@ -165,10 +176,10 @@ def _checked(uri: str, fd: int) -> os.stat_result:
 def _refuse(uri: str, error: OSError) -> NoReturn:
     unknown = (MediaFault.UNREADABLE, os.strerror(error.errno or errno.EIO), "check the disk")
     fault, reason, hint = _FAULTS.get(error.errno or errno.EIO, unknown)
-    raise SourceError(f"{_shown(uri)}: {reason}", fault=fault, hint=hint) from None
+    raise SourceError(f"{shown(uri)}: {reason}", fault=fault, hint=hint) from None
 
 
-def _shown(uri: str) -> str:
+def shown(uri: str) -> str:
     """The URI in one line: a name may hold line breaks, escape codes or invalid UTF-8."""
     return uri if uri.isprintable() else ascii(uri)
 

@@ -15,7 +15,7 @@ from moderation.config import MediaLimits, Settings
 from moderation.detector import Audio, Degraded, Detector, Frames
 from moderation.errors import Cancelled
 from moderation.evidence import Evidence
-from moderation.examination import Examination, examine
+from moderation.examination import Examination, examine, join
 from moderation.look import Step, Watch
 from moderation.media import FrameBatch, MediaReader
 from moderation.source import Source
@@ -39,7 +39,8 @@ def examination(
     settings.setdefault("media", MediaLimits(unchanged_below=0))
     chosen = Settings(**settings)
     with Source.open(path) as source, MediaReader(source, chosen.media) as media:
-        return examine(media, media.probe(), detectors, chosen, watch)
+        video = media.probe()
+        return join([examine(media, video, detectors, chosen, watch)], video, detectors, chosen)
 
 
 def covered(seen: Examination, name: str) -> Coverage:

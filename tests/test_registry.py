@@ -158,4 +158,6 @@ def test_a_plugin_brings_its_own_commands() -> None:
 
 def test_our_own_detectors_come_in_through_the_same_door() -> None:
     installed = {each.name: each.error for each in Registry.installed().plugins}
-    assert installed == dict.fromkeys(["faces", "nudity", "objects", "speech", "text"], "")
+    assert installed == dict.fromkeys(
+        ["faces", "nudity", "objects", "speech", "text", "workers"], ""
+    )

@@ -12,7 +12,7 @@ import pytest
 from moderation.config import MediaLimits, Settings
 from moderation.detector import Degraded, Detector, Frames
 from moderation.evidence import Evidence
-from moderation.examination import Examination, examine
+from moderation.examination import Examination, examine, join
 from moderation.media import FrameBatch, MediaReader
 from moderation.second_look import both, windows_around
 from moderation.source import Source
@@ -54,7 +54,9 @@ def examination(
 ) -> Examination:
     settings = Settings(media=MediaLimits(**limits))
     with Source.open(path) as source, MediaReader(source, settings.media) as media:
-        return examine(media, media.probe(), detectors, settings, matters=matters, settled=settled)
+        video = media.probe()
+        seen = examine(media, video, detectors, settings, matters=matters, settled=settled)
+        return join([seen], video, detectors, settings)
 
 
 def times(seen: Examination) -> list[float]:

@@ -142,9 +142,10 @@ def of_the_first_version(file: Path, today: Path) -> None:
         for table in (each.name for each in Base.metadata.sorted_tables):
             rows = connection.execute(f"PRAGMA main.table_info({table})")
             columns = ", ".join(f'"{row[1]}"' for row in rows)
-            connection.execute(
-                f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}"
-            )
+            if columns:  # it was there already
+                connection.execute(
+                    f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}"
+                )
         connection.commit()
 
 

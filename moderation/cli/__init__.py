@@ -23,7 +23,10 @@ from moderation.registry import Registry
 
 __all__ = ["cli", "main"]
 
-COMMANDS = ("demo", "doctor", "models", "plugins", "policy", "queue", "report", "scan")
+COMMANDS = (
+    "cancel", "dead", "demo", "doctor", "models", "plugins", "policy", "queue", "report", "retry",
+    "scan", "status", "submit",
+)  # fmt: skip
 """Each is a module of its own, with the command under its own name."""
 
 FAILED = 3

@@ -5,6 +5,8 @@
                     └─ verdict ─┬─ policy
                                 ├─ coverage
                                 └─ review_item
+    job ── part ─┬─ attempt
+                 └─ part_result
 
 Nothing is deleted: what a newer scan or verdict replaces is no longer `current`.
 """
@@ -21,9 +23,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from moderation.store.types import ExactText, Json, UtcDateTime
 
 __all__ = [
+    "AttemptRow",
     "Base",
     "CoverageRow",
     "EvidenceRow",
+    "JobRow",
+    "PartResultRow",
+    "PartRow",
     "PolicyRow",
     "ProducerRow",
     "ReviewItemRow",
@@ -212,3 +218,77 @@ class ReviewItemRow(Base):
     closed_reason: Mapped[str | None]
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+
+
+class JobRow(Base):
+    __tablename__ = "job"
+    __table_args__ = (Index("ix_job_state", "state", "submitted_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    dedupe_key: Mapped[str] = mapped_column(unique=True)
+    uri: Mapped[str]
+    pin: Mapped[str]
+    policy_digest: Mapped[str] = mapped_column(ForeignKey("policy.digest"))
+    priority: Mapped[int]
+    tag: Mapped[str]
+    turn: Mapped[int] = mapped_column(BigInteger)
+    """When it is this job's turn among those of its priority: those of one tag stand in a row,
+    and the rows are served evenly."""
+    state: Mapped[str]
+    submitted_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    plan: Mapped[Any] = mapped_column(Json)
+    """What ingest found out, for the parts."""
+    scan_id: Mapped[str]
+    action: Mapped[str | None]
+    error: Mapped[str]
+
+
+class PartRow(Base):
+    __tablename__ = "part"
+    __table_args__ = (
+        UniqueConstraint("job_id", "kind", "lane", "number"),
+        Index("ix_part_next", "lane", "state", "rank", "turn", "id"),
+        Index("ix_part_lease", "state", "lease_us"),
+        Index("ix_part_tag", "tag", "state", "turn"),
+        Index("ix_part_turn", "state", "turn"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id"))
+    kind: Mapped[str]
+    lane: Mapped[str]
+    number: Mapped[int]
+    rank: Mapped[int]
+    """The least is taken first: urgent jobs, and what ends a job before what begins one."""
+    tag: Mapped[str]
+    turn: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str]
+    attempt: Mapped[int]
+    progress: Mapped[float]
+    owner: Mapped[str]
+    lease_us: Mapped[int] = mapped_column(BigInteger)
+    """Of a running part, until when it is its owner's; of a queued one, not before when it is
+    taken. By the database's clock."""
+    error: Mapped[str]
+
+
+class AttemptRow(Base):
+    __tablename__ = "attempt"
+
+    part_id: Mapped[int] = mapped_column(ForeignKey("part.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str]
+    error: Mapped[str]
+    traceback: Mapped[str]
+
+
+class PartResultRow(Base):
+    __tablename__ = "part_result"
+
+    part_id: Mapped[int] = mapped_column(ForeignKey("part.id"), primary_key=True)
+    attempt: Mapped[int]
+    content: Mapped[Any] = mapped_column(Json)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 
 from moderation.errors import StoreError
 from moderation.store import sqlite
 
 __all__ = ["REVISION", "VERSION_TABLE", "upgrade"]
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest migration; named here too, so that opening an up-to-date database needs no Alembic."""
 VERSION_TABLE: Final = "moderation_schema"
 """Not Alembic's default name: a PostgreSQL database may be shared with other applications."""
+_LOCK: Final = 0x4D4F4456
+"""Any number that no other application locks; this one is in our SQLite files as well."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -29,10 +31,17 @@ def upgrade(engine: Engine) -> None:
         if _revision(connection) == REVISION:
             return
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        _lock(connection)
         _refuse_foreign(connection)
         # Another process may have done it while this one waited for the lock.
         if _revision(connection) != REVISION:
             _migrate(connection)
+
+
+def _lock(connection: Connection) -> None:
+    """One at a time; SQLite's write transaction is a lock already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 def _refuse_foreign(connection: Connection) -> None:

@@ -105,6 +105,15 @@ class Store:
         """
         return self._newest(_reusable(sha256, fingerprint))
 
+    def judged(self, scan_id: str, policy_digest: str) -> Scan | None:
+        """A scan as a policy judged it, whether or not it is in force."""
+        verdict = (
+            select(VerdictRow.id)
+            .join(ScanRow, ScanRow.id == VerdictRow.scan_id)
+            .where(ScanRow.scan_id == scan_id, VerdictRow.policy_digest == policy_digest)
+        )
+        return self._newest(verdict)
+
     def scans(
         self,
         *,

@@ -26,7 +26,7 @@ _MOVES = 6
 shorter ones are more often two."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Line:
     """One line on the screen.
 
@@ -94,7 +94,7 @@ class Lines:
 
     def _ended(self, at: Instant) -> Iterator[Line]:
         ended = [line for line in self._open if at - line.span.end > self._gap_us]
-        self._open = [line for line in self._open if line not in ended]
+        self._open = [line for line in self._open if at - line.span.end <= self._gap_us]
         yield from ended
 
 

@@ -17,7 +17,7 @@ from rapidocr import RapidOCR
 from moderation import Box, Device, Frame
 from moderation.errors import DetectorUnavailable, ModelError, ModelMissing
 from moderation_text.reading import Reading, Region
-from moderation_text.shapes import STRIP_HEIGHT, STRIP_WIDTHS, WHOLE, picture, strip
+from moderation_text.shapes import STRIP_HEIGHT, STRIP_WIDTHS, WHOLE, picture, side_for, strip
 
 __all__ = ["Reader"]
 
@@ -41,7 +41,7 @@ class Reader:
 
     folder  holds the two models, `*det*.onnx` and `*rec*.onnx`
     device  `auto` takes CUDA where onnxruntime has it
-    side    pixels of the longer side at which text is looked for
+    side    pixels of the longer side at which text is looked for, in smaller frames at fewer
 
     Raises `ModelMissing`, `ModelError` and `DetectorUnavailable`.
     """
@@ -67,7 +67,7 @@ class Reader:
 
     def find(self, frame: Frame, part: Box = WHOLE) -> list[Region]:
         """Where in the picture, or in a part of it, there is text, from the top down."""
-        pixels, scale, origin = picture(frame, self._side, part)
+        pixels, scale, origin = picture(frame, side_for(frame, self._side), part)
         regions = (
             Region.of(frame, corners / np.float32(scale) + origin, float(score))
             for corners, score in zip(*self._detect(pixels), strict=True)

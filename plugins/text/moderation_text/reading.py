@@ -16,7 +16,7 @@ _TALL = 1.5
 """Height over width from which a region is a line that reads downwards: what RapidOCR takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Region:
     """A place with text.
 

@@ -34,7 +34,7 @@ class ScreenText(Detector[FrameBatch]):
         )
         per_second: float = Field(1.0, gt=0, le=30, description="frames looked at in a second")
         side: Literal[640, 800, 960, 1120, 1280] = Field(
-            800,
+            960,
             description="pixels of the longer side at which text is looked for; "
             "less is faster and misses small text",
         )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from moderation import Box, Frame
 
-__all__ = ["STRIP_HEIGHT", "STRIP_WIDTHS", "WHOLE", "picture", "strip"]
+__all__ = ["SIDES", "STRIP_HEIGHT", "STRIP_WIDTHS", "WHOLE", "picture", "side_for", "strip"]
 
 WHOLE = Box(0, 0, 1, 1)
 
@@ -30,6 +30,20 @@ _PADDING = 127
 
 _STEPS = 5
 """The small picture's sides are padded up to a fifth of `side`, or two, ..."""
+
+
+SIDES = (640, 800, 960, 1120, 1280)
+"""Pixels of the longer side at which text may be looked for."""
+
+_ENLARGED = 800
+"""Pixels up to which a smaller frame is enlarged: small writing is found better then; beyond, large
+writing is read worse."""
+
+
+def side_for(frame: Frame, most: int) -> int:
+    """At how many pixels of the longer side text is looked for in a frame, at `most` in any."""
+    enough = max(_ENLARGED, frame.width, frame.height)
+    return min(most, next((side for side in SIDES if side >= enough), most))
 
 
 def picture(

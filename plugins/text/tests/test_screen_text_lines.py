@@ -31,6 +31,12 @@ def followed(*frames: list[Reading] | None) -> list[Line]:
     return [*ended, *lines.close()]
 
 
+def test_two_lines_that_read_alike_may_end_together() -> None:
+    """Their readings may be equal but for the places, which are arrays."""
+    twice = [reading("SALE", 1.0, top=0.1), reading("SALE", 1.0, top=0.8)]
+    assert len(followed(twice, [], [], [], [])) == 2
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [

@@ -13,7 +13,7 @@ import pytest
 import rapidocr
 from moderation_text.reader import Reader
 from moderation_text.reading import Reading
-from moderation_text.shapes import STRIP_WIDTHS, picture, strip
+from moderation_text.shapes import STRIP_WIDTHS, picture, side_for, strip
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -79,6 +79,14 @@ def test_a_blank_picture_has_no_regions(reader: Reader) -> None:
 def test_tiny_and_narrow_pictures_are_survived(reader: Reader, size: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (*size, 3), dtype=np.uint8)
     read(reader, noise)
+
+
+@pytest.mark.parametrize(
+    ("width", "most", "side"),
+    [(320, 960, 800), (640, 960, 800), (854, 960, 960), (1920, 960, 960), (320, 640, 640)],
+)
+def test_small_frames_are_not_enlarged_beyond_use(width: int, most: int, side: int) -> None:
+    assert side_for(frame(np.zeros((48, width, 3), np.uint8)), most) == side
 
 
 def test_pictures_of_any_size_have_one_of_nine_shapes() -> None:

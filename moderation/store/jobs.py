@@ -1,0 +1,296 @@
+"""Jobs in the database: submitted once, looked up, cancelled, tried again."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from moderation.errors import ConfigurationError
+from moderation.job import Attempt, Job, JobState, Kind, Part, PartState, Submission
+from moderation.lanes import CONTROL
+from moderation.policy import Policy
+from moderation.store.database import insert_new
+from moderation.store.models import AttemptRow, JobRow, PartRow, PolicyRow
+from moderation.store.store import Store
+from moderation.verdict import Action
+
+__all__ = ["Jobs", "part_values"]
+
+_BATCH = 1_000
+"""Submissions in one transaction: short enough for those who wait for its locks."""
+
+_STEPS = (Kind.DECIDE, Kind.SCAN, Kind.INGEST)
+"""What ends a job goes before what begins one: less lies about half done."""
+
+
+class Jobs:
+    """The jobs of an installation. Threads may share it; each method is a transaction or more."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keep(self, policy: Policy) -> str:
+        """Keep a policy for the workers; its digest."""
+        with self._store.writing() as session:
+            ref = policy.ref
+            row = {"digest": ref.digest, "name": ref.name, "version": ref.version}
+            insert_new(session, PolicyRow, [{**row, "text": policy.canonical}])
+        return policy.ref.digest
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Job]:
+        """A job for each, in their order: a new one, or the one that there is already."""
+        jobs: list[Job] = []
+        for first in range(0, len(submissions), _BATCH):
+            with self._store.writing() as session:
+                jobs += _submit(session, submissions[first : first + _BATCH])
+        return jobs
+
+    def get(self, job_id: str) -> Job:
+        """With its parts. Raises `ConfigurationError` for an id that there is not."""
+        with self._store.reading() as session:
+            row = session.get(JobRow, job_id)
+            if row is None:
+                raise _unknown(job_id)
+            return _job(row, _parts(session, job_id))
+
+    def find(
+        self,
+        *,
+        state: Collection[JobState] | None = None,
+        tag: str | None = None,
+        limit: int | None = 100,
+    ) -> list[Job]:
+        """The newest first, without their parts."""
+        found = select(JobRow).order_by(JobRow.submitted_at.desc(), JobRow.id).limit(limit)
+        if state is not None:
+            found = found.where(JobRow.state.in_(list(state)))
+        if tag is not None:
+            found = found.where(JobRow.tag == tag)
+        with self._store.reading() as session:
+            return [_job(row) for row in session.scalars(found)]
+
+    def unfinished(self, uri: str) -> list[Job]:
+        """Of any version of an upload."""
+        live = JobRow.state.in_((JobState.QUEUED, JobState.RUNNING))
+        versions = JobRow.uri.startswith(f"{uri}?versionId=", autoescape=True)
+        found = select(JobRow).where(live, or_(JobRow.uri == uri, versions))
+        with self._store.reading() as session:
+            return [_job(row) for row in session.scalars(found)]
+
+    def attempts(self, part_id: int) -> tuple[Attempt, ...]:
+        """Every try at a part, the first one first."""
+        with self._store.reading() as session:
+            return _attempts(session, part_id)
+
+    def dead(self, limit: int | None = 100) -> list[Part]:
+        """Parts that failed for good, the newest first."""
+        found = select(PartRow).where(PartRow.state == PartState.DEAD)
+        with self._store.reading() as session:
+            rows = session.scalars(found.order_by(PartRow.id.desc()).limit(limit))
+            return [_part(row) for row in rows]
+
+    def counts(self) -> dict[tuple[str, PartState], int]:
+        """How many parts wait and run in each lane."""
+        live = (PartState.QUEUED, PartState.RUNNING)
+        found = (
+            select(PartRow.lane, PartRow.state, func.count())
+            .where(PartRow.state.in_(live))
+            .group_by(PartRow.lane, PartRow.state)
+        )
+        with self._store.reading() as session:
+            return {(lane, PartState(state)): n for lane, state, n in session.execute(found)}
+
+    def cancel(self, job_id: str) -> Job:
+        """Nobody works on it from now on; who does learns it at its next heartbeat."""
+        with self._store.writing() as session:
+            row = _locked(session, job_id)
+            if not JobState(row.state).is_final:
+                row.state, row.finished_at = JobState.CANCELLED, datetime.now(UTC)
+                live = PartRow.state.in_((PartState.QUEUED, PartState.RUNNING))
+                session.execute(
+                    update(PartRow)
+                    .where(PartRow.job_id == job_id, live)
+                    .values(state=PartState.CANCELLED)
+                )
+        return self.get(job_id)
+
+    def retry(self, job_id: str) -> Job:
+        """Try again what failed for good or was cancelled, and judge anew; what was seen stays."""
+        with self._store.writing() as session:
+            row = _locked(session, job_id)
+            again = (PartState.DEAD, PartState.CANCELLED)
+            ended = [part for part in session.scalars(_of(job_id)) if part.state in again]
+            before = [part for part in ended if part.kind != Kind.DECIDE]
+            for part in before or ended:
+                _begin_again(session, part)
+            if before:  # what was judged without them is judged again, when they are done
+                session.execute(
+                    update(PartRow)
+                    .where(PartRow.job_id == job_id, PartRow.kind == Kind.DECIDE)
+                    .values(state=PartState.CANCELLED)
+                )
+            if ended:
+                row.state, row.finished_at, row.error = JobState.QUEUED, None, ""
+        return self.get(job_id)
+
+
+def part_values(job: JobRow, kind: Kind, lane: str) -> dict[str, Any]:
+    """The columns of a new part that waits for a worker."""
+    return {
+        "job_id": job.id,
+        "kind": kind,
+        "lane": lane,
+        "number": 0,
+        "rank": (9 - job.priority) * len(_STEPS) + _STEPS.index(kind),
+        "tag": job.tag,
+        "turn": job.turn,
+        "state": PartState.QUEUED,
+        "attempt": 0,
+        "progress": 0.0,
+        "owner": "",
+        "lease_us": 0,
+        "error": "",
+    }
+
+
+def _attempts(session: Session, part_id: int) -> tuple[Attempt, ...]:
+    found = select(AttemptRow).where(AttemptRow.part_id == part_id).order_by(AttemptRow.number)
+    return tuple(
+        Attempt(
+            number=row.number,
+            owner=row.owner,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            outcome=row.outcome,
+            error=row.error,
+            traceback=row.traceback,
+        )
+        for row in session.scalars(found)
+    )
+
+
+def _submit(session: Session, submissions: Sequence[Submission]) -> list[Job]:
+    turns = _Turns(session)
+    keys = [each.dedupe_key for each in submissions]
+    known = _ids(session, keys)
+    new = {key: each for key, each in zip(keys, submissions, strict=True) if key not in known}
+    rows = [_row(key, each, turns.next(each.tag)) for key, each in new.items()]
+    insert_new(session, JobRow, rows)
+    known = _ids(session, keys)
+    ours = [row for row in rows if known[row["dedupe_key"]] == row["id"]]
+    inserted = session.scalars(select(JobRow).where(JobRow.id.in_([row["id"] for row in ours])))
+    insert_new(session, PartRow, [part_values(row, Kind.INGEST, CONTROL) for row in inserted])
+    jobs = {
+        row.dedupe_key: _job(row)
+        for row in session.scalars(select(JobRow).where(JobRow.dedupe_key.in_(keys)))
+    }
+    return [jobs[key] for key in keys]
+
+
+class _Turns:
+    """Whose turn is when: each tag's jobs stand in a row behind its last, the rows side by side."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        waiting = PartRow.state == PartState.QUEUED
+        self._now = session.scalar(select(func.min(PartRow.turn)).where(waiting)) or 0
+        self._last: defaultdict[str, int] = defaultdict(lambda: -1)
+
+    def next(self, tag: str) -> int:
+        if tag not in self._last:
+            waits = (PartRow.tag == tag, PartRow.state == PartState.QUEUED)
+            last = self._session.scalar(select(func.max(PartRow.turn)).where(*waits))
+            self._last[tag] = self._now if last is None else last
+        self._last[tag] += 1
+        return self._last[tag]
+
+
+def _ids(session: Session, keys: Sequence[str]) -> dict[str, str]:
+    found = select(JobRow.dedupe_key, JobRow.id).where(JobRow.dedupe_key.in_(keys))
+    return {row.dedupe_key: row.id for row in session.execute(found)}
+
+
+def _row(key: str, submission: Submission, turn: int) -> dict[str, Any]:
+    return {
+        "id": secrets.token_hex(8),
+        "dedupe_key": key,
+        "uri": submission.uri,
+        "pin": submission.pin,
+        "policy_digest": submission.policy,
+        "priority": submission.priority,
+        "tag": submission.tag,
+        "turn": turn,
+        "state": JobState.QUEUED,
+        "submitted_at": datetime.now(UTC),
+        "plan": {},
+        "scan_id": "",
+        "error": "",
+    }
+
+
+def _of(job_id: str, kind: Kind | None = None) -> Any:
+    found = select(PartRow).where(PartRow.job_id == job_id).order_by(PartRow.id)
+    return found if kind is None else found.where(PartRow.kind == kind)
+
+
+def _parts(session: Session, job_id: str) -> Iterator[Part]:
+    return map(_part, session.scalars(_of(job_id)))
+
+
+def _locked(session: Session, job_id: str) -> JobRow:
+    row = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
+    if row is None:
+        raise _unknown(job_id)
+    return row
+
+
+def _begin_again(session: Session, part: PartRow) -> None:
+    """Its earlier tries no longer count."""
+    part.state, part.error, part.lease_us, part.progress = PartState.QUEUED, "", 0, 0.0
+    session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.part_id == part.id, AttemptRow.outcome.in_(("failed", "lost")))
+        .values(outcome="retried")
+    )
+
+
+def _job(row: JobRow, parts: Iterable[Part] = ()) -> Job:
+    return Job(
+        id=row.id,
+        uri=row.uri,
+        pin=row.pin,
+        policy=row.policy_digest,
+        priority=row.priority,
+        tag=row.tag,
+        state=JobState(row.state),
+        submitted_at=row.submitted_at,
+        finished_at=row.finished_at,
+        scan_id=row.scan_id,
+        action=Action(row.action) if row.action else None,
+        error=row.error,
+        parts=tuple(parts),
+    )
+
+
+def _part(row: PartRow) -> Part:
+    return Part(
+        id=row.id,
+        job_id=row.job_id,
+        kind=Kind(row.kind),
+        lane=row.lane,
+        state=PartState(row.state),
+        attempt=row.attempt,
+        progress=row.progress,
+        owner=row.owner,
+        error=row.error,
+    )
+
+
+def _unknown(job_id: str) -> ConfigurationError:
+    return ConfigurationError(f"there is no job {job_id}", hint="see `moderation status`")

@@ -1,0 +1,19 @@
+"""Celery workers: many machines, one queue, nothing lost and nothing done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from moderation import hookimpl
+
+__all__ = ["register_commands"]
+
+
+@hookimpl
+def register_commands(register: Callable[[click.Command], None]) -> None:
+    from moderation_workers.command import watch, worker
+
+    register(worker)
+    register(watch)

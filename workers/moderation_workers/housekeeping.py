@@ -1,0 +1,44 @@
+"""Housekeeping: what the main process of a worker does from its start to its end."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import structlog
+from celery import bootsteps
+
+from moderation.config import Settings
+from moderation.errors import ModerationError
+from moderation.store import Leases, Store
+from moderation_workers.sweeper import Sweeper
+from moderation_workers.wake import CeleryWaker
+
+__all__ = ["Housekeeping"]
+
+log = structlog.get_logger(__name__)
+
+
+class Housekeeping(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Sweeps while the worker runs; at its end, however it ends, gives back what it holds.
+
+    A step and not a signal: Celery sends `worker_shutdown` only where nobody is in a hurry.
+    """
+
+    def start(self, parent: Any) -> None:
+        """Raises what the database raises: a worker without one is of no use."""
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        settings = Settings.read()
+        self._store = Store.open(settings.database_url)
+        self._sweeper = Sweeper(settings, self._store, CeleryWaker(parent.app))
+        self._sweeper.start()
+
+    def stop(self, parent: Any) -> None:
+        self._sweeper.stop()
+        try:
+            given_back = Leases(self._store).release_all(str(parent.hostname))
+            log.info("a worker ends", parts_given_back=given_back)
+        except ModerationError as error:
+            log.warning("nothing was given back: it is when the leases run out", error=str(error))
+
+    terminate = stop
