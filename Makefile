@@ -8,6 +8,8 @@ MEMBERS := $(wildcard plugins/*/pyproject.toml) workers/pyproject.toml
 EDITABLE := -e . $(foreach member,$(MEMBERS),-e $(dir $(member)))
 MUTANTS ?= 20000
 SEED ?= 1
+VIDEOS ?= 300
+SEEDS ?= 1,2,3,4,5
 LIGHT := -e . $(foreach name,nudity faces speech text,-e plugins/$(name))
 
 export UV_PYTHON_DOWNLOADS := never
@@ -21,7 +23,7 @@ else
 UV := $(SYSTEM_UV)
 endif
 
-.PHONY: help setup light demo test lint format eval bench fuzz lock clean
+.PHONY: help setup light demo test lint format eval bench fuzz chaos lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +78,9 @@ bench: setup ## speed and memory, as ratios read in one run
 
 fuzz: setup ## hostile files by the thousand: MUTANTS=20000 SEED=1
 	@$(BIN)/python -m tests.fuzz.fuzz --mutants $(MUTANTS) --seed $(SEED) $(ARGS)
+
+chaos: setup ## kill workers, broker and database at random: VIDEOS=300 SEEDS=1,2,3,4,5
+	@CHAOS_VIDEOS=$(VIDEOS) CHAOS_SEEDS=$(SEEDS) $(BIN)/pytest -s -p no:xdist tests/services/test_chaos.py $(ARGS)
 
 lock: $(if $(SYSTEM_UV),,.tools/uv/bin/uv) ## resolve anew and write the two lock files
 	$(UV) lock --upgrade

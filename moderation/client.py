@@ -14,6 +14,7 @@ import asyncio
 import io
 import time
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +35,10 @@ __all__ = ["AsyncClient", "Client", "DatabaseTransport", "JobHandle", "Transport
 
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 2.0
 """How often a waiting client looks: soon at first, seldom for long videos."""
+
+
+_ASKED_AT_ONCE = 16
+"""Objects whose versions are asked for side by side: each answer takes as long as its way."""
 
 
 class Transport(Protocol):
@@ -82,7 +87,8 @@ class DatabaseTransport:
         if not 0 <= priority <= 9:
             raise ConfigurationError(f"the priority {priority} is not among 0 to 9", hint="give 5")
         digest = self._jobs.keep(Policy.read(policy or self._settings.policy))
-        pinned = [each if isinstance(each, Pinned) else self._pinned(each) for each in given]
+        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+            pinned = list(pool.map(self._pinned, given))
         jobs = self._jobs.submit(
             [
                 Submission(uri=uri, pin=pin, policy=digest, priority=priority, tag=tag, key=key)
@@ -118,7 +124,9 @@ class DatabaseTransport:
     def unfinished(self, uri: str) -> list[Job]:
         return self._jobs.unfinished(uri)
 
-    def _pinned(self, uri: str) -> Pinned:
+    def _pinned(self, uri: str | Pinned) -> Pinned:
+        if isinstance(uri, Pinned):
+            return uri
         with open_source(uri, self._settings.s3) as source:
             return Pinned(source.pinned_uri, source.pin)
 

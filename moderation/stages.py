@@ -120,15 +120,13 @@ class Stages:
             told.warning("a lease was lost", reason=lost.message)
         except Cancelled:
             self._stop(lease)
-        except (SourceError, MediaError) as error:
-            self.leases.fail(lease, Failure(error=str(error), traceback=_trace()))
-        except TransientError as error:
-            self._fail(lease, str(error))
-        except DeadlineExceeded as error:
-            self._fail(lease, str(error))
+        except (SourceError, MediaError) as error:  # the same would happen again
+            self._fail(lease, Failure(error=str(error), traceback=_trace()))
+        except (TransientError, DeadlineExceeded) as error:
+            self._fail(lease, self._again(lease, str(error)))
         except Exception as error:  # the boundary: one part must not cost a worker
             told.exception("a part broke")
-            self._fail(lease, f"{type(error).__name__}: {error}")
+            self._fail(lease, self._again(lease, f"{type(error).__name__}: {error}"))
         return []
 
     def _stage(self, lease: Lease, heart: Heart) -> list[str]:
@@ -206,9 +204,12 @@ class Stages:
     def _pipeline(self, panel: Panel, policy: Policy) -> Pipeline:
         return Pipeline(self.settings, panel, policy, self._store)
 
-    def _fail(self, lease: Lease, error: str) -> None:
-        wait = self.settings.jobs.retry_s * _GROWTH ** (min(lease.attempt, 5) - 1)
-        failure = Failure(error=error, traceback=_trace(), retry_s=wait)
+    def _again(self, lease: Lease, error: str) -> Failure:
+        """It may go better later, and later still."""
+        wait_s = self.settings.jobs.retry_s * _GROWTH ** (min(lease.attempt, 5) - 1)
+        return Failure(error=error, traceback=_trace(), retry_s=wait_s)
+
+    def _fail(self, lease: Lease, failure: Failure) -> None:
         try:
             self.leases.fail(lease, failure)
         except LeaseLost as lost:

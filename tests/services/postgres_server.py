@@ -54,8 +54,9 @@ class PostgresServer(Server):
     def prepare(self) -> None:
         self._names = (f"test_{number}" for number in itertools.count(1))
         self._data = self.make_folder("data")
+        self._programs = self.within_reach(self.find().parent) / "bin"
         options = [f"--username={USER}", "--auth=trust", "--encoding=UTF8", "--no-locale"]
-        initdb = [str(self.find() / "initdb"), "--no-sync", *options, f"--pgdata={self._data}"]
+        initdb = [str(self._programs / "initdb"), "--no-sync", *options, f"--pgdata={self._data}"]
         if self.run(initdb).wait():
             raise RuntimeError(f"initdb failed: {self.log()}")
 
@@ -66,7 +67,7 @@ class PostgresServer(Server):
     def command(self) -> Sequence[str]:
         options = [f"--{name}={value}" for name, value in SETTINGS.items()]
         return [
-            str(self.find() / "postgres"),
+            str(self._programs / "postgres"),
             "-D",
             str(self._data),
             "-p",

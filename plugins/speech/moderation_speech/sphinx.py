@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,7 @@ class PocketSphinx:
         self._processes = [SphinxProcess(settings) for _ in range(processes)]
         self._min_confidence = min_confidence
 
-    def transcribe(self, utterances: Iterable[Utterance]) -> Iterator[Segment]:
+    def transcribe(self, utterances: Iterable[Utterance]) -> Generator[Segment]:
         for utterance, heard in self._hear(utterances):
             words = [_word(utterance, found) for found in heard if _is_word(found)]
             confidence = float(np.mean([word.score for word in words])) if words else 0.0
