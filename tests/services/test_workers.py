@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from conftest import ROOT
 from moderation.client import Client, JobHandle
 from moderation.job import Attempt, JobState, Kind, PartState
 from moderation.store import Jobs, Store
@@ -143,6 +147,22 @@ def test_the_command_line_says_what_becomes_of_jobs(fleet: Installation, film: F
     assert all(word in status for word in (job_id, "done", "review", "ingest", "scan", "decide"))
     assert "nothing failed for good" in fleet.run("dead").stderr
     assert fleet.run("status", "nonsense").returncode == 2
+
+
+def test_the_example_of_the_readme_runs(fleet: Installation, film: Film) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(from moderation import Client.*?)```", readme, re.DOTALL)
+    fleet.worker()
+    done = subprocess.run(
+        [sys.executable, "-c", example.replace("s3://uploads/a.mp4", str(film(WHITE)))],
+        env=fleet.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "JobState.RUNNING" in done.stdout or "running" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_worker_for_a_lane_that_there_is_not_says_so(fleet: Installation) -> None:
