@@ -106,7 +106,7 @@ class Installation:
     ) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        given = {"lease_s": 3, "sweep_s": 0.5, "retry_s": 0, "shutdown_s": 1, **jobs}
+        given = {"lease_s": 5, "sweep_s": 0.5, "retry_s": 0, "shutdown_s": 1, **jobs}
         self._jobs = {"broker": broker, **given}
         self._write_plugin()
         (folder / "policy.toml").write_text(POLICY)
