@@ -10,6 +10,7 @@ MUTANTS ?= 20000
 SEED ?= 1
 VIDEOS ?= 300
 SEEDS ?= 1,2,3,4,5
+CYCLES ?= 50
 LIGHT := -e . $(foreach name,nudity faces speech text,-e plugins/$(name))
 
 export UV_PYTHON_DOWNLOADS := never
@@ -79,8 +80,9 @@ bench: setup ## speed and memory, as ratios read in one run
 fuzz: setup ## hostile files by the thousand: MUTANTS=20000 SEED=1
 	@$(BIN)/python -m tests.fuzz.fuzz --mutants $(MUTANTS) --seed $(SEED) $(ARGS)
 
-chaos: setup ## kill workers, broker and database at random: VIDEOS=300 SEEDS=1,2,3,4,5
+chaos: setup ## kill workers, broker and database at random: VIDEOS=300 SEEDS=1,2,3,4,5 CYCLES=50
 	@CHAOS_VIDEOS=$(VIDEOS) CHAOS_SEEDS=$(SEEDS) $(BIN)/pytest -s -p no:xdist tests/services/test_chaos.py $(ARGS)
+	@BROKER_CYCLES=$(CYCLES) $(BIN)/pytest -s -p no:xdist tests/services/test_broker_faults.py $(ARGS)
 
 lock: $(if $(SYSTEM_UV),,.tools/uv/bin/uv) ## resolve anew and write the two lock files
 	$(UV) lock --upgrade

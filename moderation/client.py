@@ -13,125 +13,24 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Self
 
-from moderation import wake
 from moderation.config import Settings
-from moderation.errors import ConfigurationError, StillRunning
+from moderation.errors import SourceError, StillRunning
 from moderation.evidence import Evidence
-from moderation.job import Job, JobState, Pinned, Submission
-from moderation.lanes import CONTROL
-from moderation.policy import Policy
+from moderation.job import Job, JobState, Pinned
 from moderation.reports import FORMATS, ReportOptions
 from moderation.scan import Scan
-from moderation.sources import open_source
-from moderation.store import Jobs, Store
+from moderation.store.lookup import Outcome
+from moderation.transport import DatabaseTransport, Transport, side_by_side
 from moderation.verdict import Verdict
 
-__all__ = ["AsyncClient", "Client", "DatabaseTransport", "JobHandle", "Transport"]
+__all__ = ["AsyncClient", "Client", "JobHandle"]
 
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 2.0
 """How often a waiting client looks: soon at first, seldom for long videos."""
-
-
-_ASKED_AT_ONCE = 16
-"""Objects whose versions are asked for side by side: each answer takes as long as its way."""
-
-
-class Transport(Protocol):
-    """How a client reaches an installation. Raises `TransientError` where it does not answer."""
-
-    def submit(
-        self,
-        given: Sequence[str | Pinned],
-        policy: str | None,
-        *,
-        priority: int,
-        tag: str,
-        key: str,
-    ) -> list[Job]: ...
-    def unfinished(self, uri: str) -> list[Job]: ...
-    def get(self, job_id: str) -> Job: ...
-    def find(
-        self, state: Collection[JobState] | None, tag: str | None, limit: int | None
-    ) -> list[Job]: ...
-    def cancel(self, job_id: str) -> Job: ...
-    def retry(self, job_id: str) -> Job: ...
-    def scan(self, job: Job) -> Scan | None: ...
-    def close(self) -> None: ...
-
-
-class DatabaseTransport:
-    """Straight to the database of the settings, and to its workers' broker."""
-
-    def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings or Settings.read()
-        self._store = Store.open(self._settings.database_url)
-        self._jobs, self._waker = Jobs(self._store), wake.installed(self._settings)
-
-    def submit(
-        self,
-        given: Sequence[str | Pinned],
-        policy: str | None,
-        *,
-        priority: int,
-        tag: str,
-        key: str,
-    ) -> list[Job]:
-        """What is not pinned is opened for it. Raises `SourceError` for what cannot be: nothing is
-        submitted then.
-        """
-        if not 0 <= priority <= 9:
-            raise ConfigurationError(f"the priority {priority} is not among 0 to 9", hint="give 5")
-        digest = self._jobs.keep(Policy.read(policy or self._settings.policy))
-        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-            pinned = list(pool.map(self._pinned, given))
-        jobs = self._jobs.submit(
-            [
-                Submission(uri=uri, pin=pin, policy=digest, priority=priority, tag=tag, key=key)
-                for uri, pin in pinned
-            ]
-        )
-        self._wake(len(jobs))
-        return jobs
-
-    def get(self, job_id: str) -> Job:
-        return self._jobs.get(job_id)
-
-    def find(
-        self, state: Collection[JobState] | None, tag: str | None, limit: int | None
-    ) -> list[Job]:
-        return self._jobs.find(state=state, tag=tag, limit=limit)
-
-    def cancel(self, job_id: str) -> Job:
-        return self._jobs.cancel(job_id)
-
-    def retry(self, job_id: str) -> Job:
-        job = self._jobs.retry(job_id)
-        for lane in {CONTROL, *(part.lane for part in job.parts)}:
-            wake.try_to_wake(self._waker, lane, 1)
-        return job
-
-    def scan(self, job: Job) -> Scan | None:
-        return self._store.judged(job.scan_id, job.policy) if job.scan_id else None
-
-    def close(self) -> None:
-        self._store.close()
-
-    def unfinished(self, uri: str) -> list[Job]:
-        return self._jobs.unfinished(uri)
-
-    def _pinned(self, uri: str | Pinned) -> Pinned:
-        if isinstance(uri, Pinned):
-            return uri
-        with open_source(uri, self._settings.s3) as source:
-            return Pinned(source.pinned_uri, source.pin)
-
-    def _wake(self, jobs: int) -> None:
-        wake.try_to_wake(self._waker, CONTROL, min(jobs, self._settings.jobs.wakes))
 
 
 class JobHandle:
@@ -207,9 +106,12 @@ class JobHandle:
         self.job = self._transport.cancel(self.id)
         return self
 
-    def retry(self) -> JobHandle:
-        """Try again what failed for good."""
-        self.job, self._scan = self._transport.retry(self.id), None
+    def retry(self, detectors: Collection[str] = ()) -> JobHandle:
+        """Try again what failed for good, and have these detectors look once more.
+
+        Raises `ConfigurationError` for a detector that had no turn.
+        """
+        self.job, self._scan = self._transport.retry(self.id, detectors), None
         return self
 
 
@@ -243,7 +145,7 @@ class Client:
 
     def submit_many(
         self,
-        uris: Sequence[str | Path | Pinned],
+        uris: Iterable[str | Path | Pinned],
         policy: str | None = None,
         *,
         priority: int = 5,
@@ -251,11 +153,43 @@ class Client:
     ) -> list[JobHandle]:
         """One job for each, in their order; a `Pinned` is not opened, as whoever knows its version
         need not.
+
+        Raises `SourceError` for one that cannot be opened: none is submitted then. `pin_many` says
+        which those are.
         """
         jobs = self._transport.submit(
             [_whole(uri) for uri in uris], policy, priority=priority, tag=tag, key=""
         )
         return [JobHandle(self._transport, job) for job in jobs]
+
+    def pin(self, uri: str | Path) -> Pinned:
+        """The version of an upload that lies there now. Raises `SourceError` for what cannot be
+        opened, and `SourceUnavailable`.
+        """
+        given = _whole(uri)
+        return given if isinstance(given, Pinned) else self._transport.pin(given)
+
+    def pin_many(self, uris: Iterable[str | Path]) -> Iterator[Pinned | SourceError]:
+        """The same of many, in their order and some side by side; an error in the place of what
+        cannot be opened.
+        """
+        return side_by_side(self._pin_or_error, uris)
+
+    def known(self, pinned: Sequence[Pinned], policy: str | None = None) -> list[bool]:
+        """Whether each has a job under the policy, whatever became of it."""
+        return self._transport.known(pinned, policy)
+
+    def pins(self, uris: Collection[str]) -> Mapping[str, frozenset[str]]:
+        """Of which versions of each URI there are jobs: their pins."""
+        return self._transport.pins(uris)
+
+    def outcomes(self, jobs: Iterable[JobHandle]) -> dict[str, Outcome]:
+        """State and verdict of many jobs, by their ids."""
+        return self._transport.outcomes([job.id for job in jobs])
+
+    def waiting(self) -> int:
+        """Parts of jobs that wait for a worker."""
+        return self._transport.waiting()
 
     def unfinished(self, uri: str) -> list[JobHandle]:
         """Jobs of any version of an upload that are not over."""
@@ -280,7 +214,13 @@ class Client:
     def close(self) -> None:
         self._transport.close()
 
-    def __enter__(self) -> Client:
+    def _pin_or_error(self, uri: str | Path) -> Pinned | SourceError:
+        try:
+            return self.pin(uri)
+        except SourceError as error:
+            return error
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -299,7 +239,7 @@ class AsyncClient:
         return await asyncio.to_thread(self._client.submit, uri, policy, **given)
 
     async def submit_many(
-        self, uris: Sequence[str | Path], policy: str | None = None, **given: Any
+        self, uris: Iterable[str | Path | Pinned], policy: str | None = None, **given: Any
     ) -> list[JobHandle]:
         return await asyncio.to_thread(self._client.submit_many, uris, policy, **given)
 
@@ -308,6 +248,15 @@ class AsyncClient:
 
     async def jobs(self, status: JobState | str | None = None, **given: Any) -> list[JobHandle]:
         return await asyncio.to_thread(self._client.jobs, status, **given)
+
+    async def unfinished(self, uri: str) -> list[JobHandle]:
+        return await asyncio.to_thread(self._client.unfinished, uri)
+
+    async def cancel(self, job: JobHandle) -> JobHandle:
+        return await asyncio.to_thread(job.cancel)
+
+    async def retry(self, job: JobHandle, detectors: Collection[str] = ()) -> JobHandle:
+        return await asyncio.to_thread(job.retry, detectors)
 
     async def wait(self, job: JobHandle, timeout: float | None = None) -> JobHandle:
         return await asyncio.to_thread(job.wait, timeout)

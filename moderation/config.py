@@ -24,6 +24,9 @@ from pydantic_settings import (
 from moderation.errors import ConfigurationError
 from moderation.job_settings import JobSettings
 from moderation.limits import MediaLimits
+from moderation.log_settings import LogSettings
+from moderation.metrics_settings import MetricsSettings
+from moderation.publish_settings import PublishSettings
 from moderation.s3_settings import S3Settings
 
 __all__ = ["MediaLimits", "Settings"]
@@ -85,6 +88,9 @@ class Settings(BaseSettings):
         description='detectors per lane of workers: gpu = ["objects"], cpu = ["*"] for all others',
     )
     jobs: JobSettings = JobSettings()
+    logs: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    publish: PublishSettings = PublishSettings()
     s3: S3Settings = S3Settings()
     media: MediaLimits = MediaLimits()
 

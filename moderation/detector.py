@@ -121,7 +121,11 @@ class Detector(ABC, Generic[Batch]):
 
     @abstractmethod
     def detect(self, batches: Iterable[Batch]) -> Iterator[Evidence | Degraded]:
-        """Called once per video: read `batches` to their end, yield what is seen on the way."""
+        """Called once per video: read `batches` to their end, yield what is seen on the way.
+
+        Where `wants.unchanged` is "inherit", all that is seen in a batch is yielded before the next
+        is asked for: when memory was full it is called anew, with what is left in smaller batches.
+        """
 
     # Optional
 

@@ -18,6 +18,9 @@
         ├── LeaseLost               a part of a job is somebody else's now
         ├── StillRunning            a job has no verdict yet
         ├── SourceUnavailable       where the file lies does not answer
+        ├── DeviceError             a GPU that gives out while a detector computes on it
+        │   ├── OutOfMemory         its memory is full, however little is looked at together
+        │   └── DeviceLost          it is gone, or unusable for the rest of this process
         └── OutOfSpace              the disk is full
 
     Interruption (BaseException)    work is to stop; no `except Exception` may swallow it
@@ -36,6 +39,8 @@ __all__ = [
     "ConfigurationError",
     "DeadlineExceeded",
     "DetectorUnavailable",
+    "DeviceError",
+    "DeviceLost",
     "Interruption",
     "LeaseLost",
     "MediaError",
@@ -44,6 +49,7 @@ __all__ = [
     "ModelError",
     "ModelMissing",
     "ModerationError",
+    "OutOfMemory",
     "OutOfSpace",
     "PermanentError",
     "PluginError",
@@ -164,6 +170,18 @@ class SourceUnavailable(TransientError):
 
 class StillRunning(TransientError):
     """A job has no verdict yet."""
+
+
+class DeviceError(TransientError):
+    """A detector's device gave out; another process, here or elsewhere, may fare better."""
+
+
+class OutOfMemory(DeviceError):
+    """The memory of a detector's device is full, however little it looks at together."""
+
+
+class DeviceLost(DeviceError):
+    """A GPU is gone, or will not compute for this process again: its context is broken."""
 
 
 class OutOfSpace(TransientError):

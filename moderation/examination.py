@@ -15,12 +15,14 @@ from typing import Any
 
 from moderation.config import Settings
 from moderation.detector import Audio, Detector, Frames, Text, TextBatch
+from moderation.device_faults import is_spent
 from moderation.errors import Cancelled, MediaFault
 from moderation.evidence import Evidence
 from moderation.look import Look, Step, Watch, Watchdog
 from moderation.media import Broadcast, MediaReader, Outcome, broadcast
 from moderation.scan import Video
 from moderation.second_look import Matters, both, look_again
+from moderation.section import Section
 from moderation.timeline import Instant
 from moderation.verdict import Coverage, CoverageStatus
 
@@ -52,6 +54,8 @@ class Examination:
     """Why another look may see more; empty for a whole one."""
     sandbox: tuple[str, ...] = ()
     """What held the decoder."""
+    device_fault: str = ""
+    """Why some looks failed that another process may do; a worker gives the part back."""
 
 
 def examine(
@@ -63,21 +67,23 @@ def examine(
     *,
     matters: Matters = lambda _: False,
     settled: Callable[[Sequence[Evidence]], bool] = lambda _: False,
+    section: Section | None = None,
 ) -> Examination:
     """Show frames and sound to loaded detectors; who reads text has his turn in `join`.
 
     matters  whether a rule reads evidence: its surroundings get a second look
     settled  whether nothing more can change what is made of this evidence: the look ends then;
              asked for everything that matters
+    section  the part of the video to look at; `None`: all of it
 
     Raises `MediaError` when nothing of the video can be decoded, and `Interruption`s.
     """
-    started = time.perf_counter()
+    started, was_spent = time.perf_counter(), is_spent()
     lookers = [each for each in detectors if not isinstance(each.wants, Text)]
     shown = [each for each in lookers if _applies(each, video)]
     settling = _Settling(matters, settled)
-    looks, outcome = _first_stage(media, video, shown, settings, watch, settling)
-    seconds = {} if settling.done else _seconds(media, video, looks, settings, matters)
+    looks, outcome = _first_stage(media, video, shown, settings, watch, settling, section)
+    seconds = {} if settling.done else _seconds(media, video, looks, settings, matters, section)
     evidence = [seen for look in looks for seen in look.evidence]
     evidence += [seen for new, _ in seconds.values() for seen in new]
     coverage = [look.coverage(outcome) for look in looks]
@@ -86,14 +92,19 @@ def examine(
         for each in coverage
     ]
     coverage += [_not_applicable(each) for each in lookers if each not in shown]
+    device_fault = "; ".join(look.device_fault for look in looks if look.device_fault)
+    if not device_fault and is_spent() and not was_spent:
+        device_fault = "the device gave out in a second look"
+    passing = outcome.message if outcome.fault in _PASSING else settling.done
     return Examination(
         evidence=tuple(evidence),
         coverage=tuple(coverage),
         seconds={look.detector.name: look.seconds for look in looks},
         scan_s=time.perf_counter() - started,
         decoded=outcome.decoded,
-        cut_short=outcome.message if outcome.fault in _PASSING else settling.done,
+        cut_short=passing or device_fault,
         sandbox=media.sandbox,
+        device_fault=device_fault,
     )
 
 
@@ -155,10 +166,12 @@ def _seconds(
     looks: Sequence[Look],
     settings: Settings,
     matters: Matters,
+    section: Section | None,
 ) -> dict[str, tuple[list[Evidence], Coverage]]:
     """The second looks that were worth while, by detector."""
     found = {
-        look.detector.name: look_again(media, video, look, settings, matters) for look in looks
+        look.detector.name: look_again(media, video, look, settings, matters, section)
+        for look in looks
     }
     return {name: each for name, each in found.items() if each is not None}
 
@@ -189,9 +202,11 @@ def _first_stage(
     settings: Settings,
     watch: Watch,
     settling: _Settling,
+    section: Section | None,
 ) -> tuple[list[Look], Outcome]:
     wants = [each.wants for each in detectors if not isinstance(each.wants, Text)]
-    decode = broadcast(media, video, wants)
+    decode = broadcast(media, video, wants, section=section)
+    start, end = _ends(video, section)
     looks = [
         Look(each, feed, video, settings, watch, lambda seen: settling.tell(seen, decode))
         for each, feed in zip(detectors, decode.feeds, strict=True)
@@ -200,7 +215,7 @@ def _first_stage(
         for look in looks:
             look.start()
         try:
-            outcome = decode.run(lambda at: watch(Step("decode", at, Instant(video.duration_us))))
+            outcome = decode.run(lambda at: watch(Step("decode", at, end, start)))
             for look in looks:
                 look.wait()
                 look.settle(outcome)
@@ -210,6 +225,11 @@ def _first_stage(
                 look.join(_GRACE_S)
             raise
     return looks, outcome
+
+
+def _ends(video: Video, section: Section | None) -> tuple[Instant, Instant]:
+    start, end = (section.start, section.end) if section else (_START, None)
+    return start, end or Instant(video.duration_us)
 
 
 def _second_stage(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 
 import structlog
@@ -43,20 +45,26 @@ class Heart:
         self._kept_until = time.monotonic() + lease_s
         self._deadline = time.monotonic() + limit_s
         self._progress, self._hold = 0.0, Hold.OURS
+        self._said: Interruption | None = None
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+        beat = partial(contextvars.copy_context().run, self._beat)
+        self._thread = threading.Thread(target=beat, name="heart", daemon=True)
 
     def watch(self, step: Step) -> None:
         """To be called now and then by whoever works; raises `Interruption`."""
-        if step.detector == "decode" and step.end.us:
-            self._progress = min(1.0, step.at.us / step.end.us)
+        length_us = step.end - step.start
+        if step.detector == "decode" and length_us > 0:
+            self._progress = min(1.0, max(0.0, (step.at - step.start) / length_us))
         self.check()
 
     def check(self) -> None:
-        """Raises `DeadlineExceeded`, or `Cancelled` when what is done here is not wanted."""
-        reason = self.reason
-        if reason is not None:
-            raise reason
+        """Raises `DeadlineExceeded`, or `Cancelled` when what is done here is not wanted.
+
+        Once it has, it always does: whoever was stopped has not looked at the rest.
+        """
+        self._said = self._said or self.reason
+        if self._said is not None:
+            raise self._said
 
     @property
     def reason(self) -> Interruption | None:

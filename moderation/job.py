@@ -60,6 +60,8 @@ class Kind(StrEnum):
     """One lane's detectors look."""
     DECIDE = "decide"
     """Join what all parts saw, judge, and open the review item."""
+    PUBLISH = "publish"
+    """Put pictures, a result document and tags where others look for them."""
 
 
 class Pinned(NamedTuple):
@@ -98,6 +100,7 @@ class Submission:
 class Part:
     """One step of a job in one lane.
 
+    number    of the section that it looks at; 0 for all else
     attempt   how often it was begun
     progress  0 to 1
     error     of the last attempt that failed; one sentence
@@ -108,6 +111,7 @@ class Part:
     kind: Kind
     lane: str
     state: PartState
+    number: int = 0
     attempt: int = 0
     progress: float = 0.0
     owner: str = ""
@@ -123,14 +127,18 @@ class Attempt:
     started_at: datetime
     ended_at: datetime | None = None
     outcome: str = ""
-    """`done`, `failed`, `lost` (its lease ran out), `released` or `cancelled`; empty: it runs."""
+    """`done`, `failed`, `lost` (its lease ran out), `released`, `cancelled`, or `retried`: it came
+    to nothing before a person had the part begun again; empty: it runs."""
     error: str = ""
     traceback: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A part that is ours until the lease runs out; `attempt` fences off who had it before."""
+    """A part that is ours until the lease runs out; `attempt` fences off who had it before.
+
+    number  of the section of the video
+    """
 
     part_id: int
     job_id: str
@@ -138,6 +146,7 @@ class Lease:
     lane: str
     attempt: int
     owner: str
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["JobSettings"]
@@ -42,6 +44,30 @@ class JobSettings(BaseModel):
     time_limit_s: float = Field(
         4 * 3600, gt=0, description="seconds that one part may take; hours of 4K"
     )
+    grace_s: float = Field(
+        60,
+        gt=0,
+        description="seconds from then to the end of the process that works on it, for what does "
+        "not listen: an engine that hangs, or that keeps Python's lock",
+    )
+    max_memory_mb: int = Field(
+        12_000,
+        ge=0,
+        description="a worker's process that ever held this much memory is replaced when its part "
+        "is over: engines leak; well above what all detectors take, for it costs the loading of "
+        "their models; 0: never",
+    )
+    section_s: float = Field(
+        600,
+        ge=0,
+        description="about how many seconds of a long video are one part: several workers share "
+        "it, and what one of them loses is no more; cut in pauses; 0: a video is always one part",
+    )
     shutdown_s: float = Field(
         30, ge=0, description="seconds that a worker told to stop may go on; then its part is back"
+    )
+    heartbeat: Path | None = Field(
+        None,
+        description="a file that a worker touches while it hears of work, for health checks; each "
+        "worker of a machine needs its own",
     )

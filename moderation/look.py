@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import threading
 import time
@@ -12,11 +13,14 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from moderation.config import Settings
 from moderation.detector import Degraded, Detector
-from moderation.errors import Cancelled, DetectorUnavailable, Interruption
+from moderation.device_faults import hang
+from moderation.errors import Cancelled, DetectorUnavailable, DeviceError, Interruption
 from moderation.evidence import Evidence
+from moderation.fitting import Fitting
 from moderation.media import Outcome
 from moderation.scan import Video
 from moderation.taxonomy import CONTEXT, is_within
@@ -30,9 +34,14 @@ log = structlog.get_logger(__name__)
 _SLACK_US = 1_000_000
 """How far evidence may end behind the last frame: an audio track is often a little longer."""
 
+_LONGEST = 100_000
+"""Characters of a text, and of details as JSON: an hour of speech in one piece has fewer."""
+
 _TICK_S = 0.5
 """How often the watchdog looks for a detector that hangs."""
 
+
+_BEGIN = Instant(0)
 
 _seats = threading.Lock()
 _seated: WeakKeyDictionary[Detector[Any], Look] = WeakKeyDictionary()
@@ -41,11 +50,12 @@ _seated: WeakKeyDictionary[Detector[Any], Look] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far into the video a detector has come: `at`, of `end`."""
+    """How far into the video a detector has come: `at`, on the way from `start` to `end`."""
 
     detector: str
     at: Instant
     end: Instant
+    start: Instant = _BEGIN
 
 
 Watch = Callable[[Step], None]
@@ -92,20 +102,33 @@ class Look(threading.Thread):
         self._refused, self._lost, self._degraded = 0, 0, False
         self._kept = Counter[bool]()
         self._heard_out, self._done, self._ending = False, threading.Event(), threading.Lock()
+        self._fitting = Fitting(detector, self._keep)
+        self.device_fault = ""
+        """Why the look failed, where another process may succeed; empty otherwise."""
+        self._context = contextvars.copy_context()
 
     def run(self) -> None:
+        """In the context of who made it: what is logged says of which job it is."""
+        self._context.run(self._look)
+
+    def _look(self) -> None:
+        with bound_contextvars(detector=self.detector.name):
+            self._look_on()
+
+    def _look_on(self) -> None:
         started, failure = time.perf_counter(), self._failure
         self.busy_since = time.monotonic()  # it may hang before it asks for anything
         try:
             self._take_seat()
-            for seen in self.detector.detect(self._batches()):
-                self._keep(seen)
+            self._fitting.look(self._batches())
             failure = "" if self._heard_out else "stopped looking before the end"
         except Interruption as interruption:
             failure = f"was stopped: {type(interruption).__name__}"
+        except DeviceError as error:
+            failure = self.device_fault = str(error)
         except (Exception, SystemExit) as error:  # a detector that raises costs its own coverage
             failure = f"{type(error).__name__}: {error}"
-            log.warning("a detector failed", detector=self.detector.name, exc_info=True)
+            log.warning("a detector failed", exc_info=True)
         finally:
             self.seconds = max(0.0, time.perf_counter() - started - self._feed.waited_s)
             self._finish(failure)
@@ -124,6 +147,7 @@ class Look(threading.Thread):
 
     def abandon(self, stall: float) -> None:
         """Go on without it: Python cannot end a thread, but nobody need wait for one."""
+        hang()
         self._finish(f"did not answer for {stall:g} s")
 
     @property
@@ -168,7 +192,13 @@ class Look(threading.Thread):
     def coverage(self, outcome: Outcome) -> Coverage:
         """What it planned and what it examined, with all reasons why the two differ."""
         partial = outcome.message if self._feed.examined < self._feed.planned else ""
-        reasons = [self._failure, partial, *self._shortfalls, self._refusals()]
+        reasons = [
+            self._failure,
+            partial,
+            self._fitting.note,
+            *self._shortfalls,
+            self._refusals(),
+        ]
         return Coverage(
             detector=self.detector.name,
             status=self._status(partial),
@@ -191,7 +221,9 @@ class Look(threading.Thread):
     def _refusals(self) -> str:
         if not self._refused:
             return ""
-        kept = "pieces of evidence were not kept: outside the video, not JSON, or too many"
+        kept = (
+            "pieces of evidence were not kept: outside the video, not JSON, too long, or too many"
+        )
         return f"{self._refused} {kept}"
 
     def _batches(self) -> Iterator[Any]:
@@ -271,11 +303,12 @@ def _is_backdrop(seen: Evidence) -> bool:
 
 
 def _is_storable(seen: Evidence) -> bool:
-    """The store keeps details as strict JSON."""
+    """The store keeps details as strict JSON, and nobody reads a book in one piece."""
     try:
-        return bool(json.dumps(dict(seen.detail), allow_nan=False))
+        detail = json.dumps(dict(seen.detail), allow_nan=False)
     except (TypeError, ValueError):
         return False
+    return len(detail) <= _LONGEST and len(seen.text or "") <= _LONGEST
 
 
 def _time_of(batch: Any) -> Instant:

@@ -19,9 +19,11 @@ from pydantic import TypeAdapter, ValidationError
 from moderation import __version__
 from moderation.config import Settings
 from moderation.detector import Detector, Device, Text
+from moderation.device_faults import is_lost, is_out_of_memory, spend
 from moderation.errors import (
     ConfigurationError,
     DetectorUnavailable,
+    DeviceError,
     ModelMissing,
     ModerationError,
 )
@@ -55,6 +57,8 @@ class Panel:
         self.absent = [_not_loaded(plugin.name, plugin.error) for plugin in registry.failed]
         self._identities = dict[str, Mapping[str, Any]]()
         self.load_s = 0.0
+        self.device_fault = ""
+        """Why a detector did not load, where another process may succeed; empty otherwise."""
         self._loaded = False
         if not registry.failed:  # whose detectors nobody knows the names of
             for name in settings.detectors:
@@ -140,18 +144,23 @@ class Panel:
             detector.load(device)
         except (ModelMissing, DetectorUnavailable) as error:  # which the fingerprint knows
             self.absent.append(_not_loaded(detector.name, str(error)))
-        except ModerationError as error:
-            failed = CoverageStatus.FAILED
-            self.absent.append(Coverage(detector=detector.name, status=failed, reason=str(error)))
         # The boundary: a detector that breaks costs its own coverage.
         except (Exception, SystemExit) as error:
-            log.warning("a detector did not load", detector=detector.name, exc_info=True)
-            reason = f"{type(error).__name__}: {error}"
-            failed = CoverageStatus.FAILED  # which asks for another look; a bug may pass
-            self.absent.append(Coverage(detector=detector.name, status=failed, reason=reason))
+            self._has_failed(detector, error)
         else:
             return True
         return False
+
+    def _has_failed(self, detector: Detector[Any], error: BaseException) -> None:
+        reason = str(error)
+        if not isinstance(error, ModerationError):
+            reason = f"{type(error).__name__}: {error}"
+            log.warning("a detector did not load", detector=detector.name, exc_info=error)
+        if is_lost(error) or is_out_of_memory(error):
+            fault = DeviceError(f"{detector.name} did not load ({reason})")
+            self.device_fault = str(spend(fault))
+        failed = CoverageStatus.FAILED  # which asks for another look; a bug may pass
+        self.absent.append(Coverage(detector=detector.name, status=failed, reason=reason))
 
 
 def _cores() -> int:

@@ -1,22 +1,20 @@
-"""The frames that a person is shown: a folder of small JPEGs, by video and time."""
+"""The frames that a person is shown: small JPEGs in a folder or in S3, by video and time."""
 
 from __future__ import annotations
 
-import errno
-import os
-import tempfile
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
 
 import structlog
 
-from moderation.errors import MediaError, OutOfSpace, SourceError, StoreError
+from moderation.config import Settings
+from moderation.errors import MediaError, SourceError
 from moderation.media import MediaReader
 from moderation.scan import Scan
+from moderation.shelf import Shelf, open_shelf
 from moderation.taxonomy import Taxonomy
 from moderation.timeline import Instant
 
-__all__ = ["Pictures"]
+__all__ = ["Pictures", "shown"]
 
 log = structlog.get_logger(__name__)
 
@@ -28,67 +26,50 @@ MOST = 40
 
 
 class Pictures:
-    """Evidence pictures in `folder/<sha256>/<microseconds>.jpg`."""
+    """Evidence pictures on a shelf: `<sha256 of the video>/<microseconds>.jpg`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
 
-    def path(self, sha256: str, at: Instant) -> Path:
-        return self.folder / sha256 / f"{at.us}.jpg"
+    @classmethod
+    def of(cls, settings: Settings) -> Pictures:
+        """Those of an installation."""
+        place = settings.publish.pictures or str(settings.pictures)
+        return cls(open_shelf(place, "pictures", settings.s3))
 
     def get(self, scan: Scan, at: Instant) -> bytes | None:
-        """The JPEG of that frame; None when it was not kept."""
-        try:
-            return self.path(scan.video.sha256, at).read_bytes()
-        except OSError:
-            return None
+        """The JPEG of that frame; None when it was not kept. Raises `TransientError`s."""
+        return self._shelf.get(f"{scan.video.sha256}/{_file(at)}")
 
     def keep(self, scan: Scan, media: MediaReader) -> None:
         """Keep the best frame of every segment that is more than context.
 
-        A frame that cannot be had a second time is left out: the evidence stands without it.
-        Raises `OutOfSpace`, and `StoreError` for a folder that cannot be written.
+        What is kept already is not decoded again. A frame that cannot be had a second time is left
+        out: the evidence stands without it. Raises `TransientError`s, such as `OutOfSpace`, and for
+        a place that cannot be written `StoreError` or `ConfigurationError`.
         """
-        missing = [at for at in _shown(scan) if not self.path(scan.video.sha256, at).exists()]
+        folder, wanted = scan.video.sha256, shown(scan)
+        kept = self._shelf.names(folder) if wanted else frozenset()
+        missing = [at for at in wanted if _file(at) not in kept]
         try:
             for at, jpeg in media.stills(scan.video, missing, LONGEST_SIDE):
-                _write(self.path(scan.video.sha256, at), jpeg)
+                self._shelf.put(f"{folder}/{_file(at)}", jpeg, "image/jpeg")
         except (MediaError, SourceError) as error:
             log.warning("a picture could not be made", uri=media.source.uri, reason=str(error))
-        except OSError as error:
-            raise _refused(self.folder, error) from None
 
 
-def _write(path: Path, jpeg: bytes) -> None:
-    """Under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".still-", delete=False) as part:
-        try:
-            part.write(jpeg)
-            part.flush()
-            os.replace(part.name, path)
-        finally:
-            Path(part.name).unlink(missing_ok=True)
-
-
-def _refused(folder: Path, error: OSError) -> OutOfSpace | StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutOfSpace(
-            f"no space is left for pictures in {folder}", hint="free some, then again"
-        )
-    return StoreError(
-        f"pictures cannot be kept in {folder} ({error.strerror})", hint="correct the setting `home`"
-    )
-
-
-def _shown(scan: Scan) -> Iterable[Instant]:
-    """Instants of the strongest segments, violations only, each once and in time order."""
+def shown(scan: Scan) -> Sequence[Instant]:
+    """When the strongest segments are seen best: violations only, each once, in time order."""
     taxonomy = Taxonomy.default()
     strongest = sorted(
         (each for each in scan.verdict.segments if _is_violation(taxonomy, each.label)),
         key=lambda each: -each.score,
     )
     return sorted({each.best for each in strongest[:MOST]})
+
+
+def _file(at: Instant) -> str:
+    return f"{at.us}.jpg"
 
 
 def _is_violation(taxonomy: Taxonomy, label: str) -> bool:

@@ -31,6 +31,7 @@ from moderation.panel import Panel
 from moderation.pictures import Pictures
 from moderation.policy import Policy
 from moderation.scan import Failure, Scan, Timing, Video
+from moderation.section import Section
 from moderation.source import Source
 from moderation.sources import open_source
 from moderation.store import Store
@@ -52,7 +53,7 @@ class Pipeline:
         """Raises `ConfigurationError` for a policy that asks for what the settings drop."""
         _check_floor(settings, policy)
         self.settings, self.panel, self.policy, self.store = settings, panel, policy, store
-        self.pictures = Pictures(settings.pictures)
+        self.pictures = Pictures.of(settings)
         self.fingerprint = panel.fingerprint
 
     def scan(
@@ -147,6 +148,7 @@ class Pipeline:
         watch: Watch = lambda _: None,
         announce: _Announce = lambda _: None,
         settled: Callable[[Sequence[Evidence]], bool] = lambda _: False,
+        section: Section | None = None,
     ) -> Examination:
         """What the panel sees and hears in the video; raises as `examine` does."""
         self.panel.load(announce)
@@ -158,6 +160,7 @@ class Pipeline:
             watch,
             matters=lambda seen: self.policy.concerns(seen.label, seen.score),
             settled=settled,
+            section=section,
         )
 
     def decide(self, video: Video, looks: Sequence[Examination]) -> Scan:

@@ -23,7 +23,7 @@ from moderation.s3_client import Address, Head, S3Client, s3_client
 from moderation.s3_settings import S3Settings
 from moderation.source import Source, shown
 
-__all__ = ["SCHEME", "S3Object", "uri_of"]
+__all__ = ["SCHEME", "S3Object", "address_of", "uri_of"]
 
 SCHEME: Final = "s3://"
 
@@ -66,7 +66,7 @@ class S3Object(Source):
         Raises `SourceError` with its fault for an object that cannot be read, `SourceUnavailable`
         for a store that does not answer, and `ConfigurationError` without boto3 or credentials.
         """
-        settings, address = settings or S3Settings(), _address(os.fspath(uri))
+        settings, address = settings or S3Settings(), address_of(os.fspath(uri))
         head = s3_client(settings).head(address)
         if head.size == 0:
             raise _refused(address, MediaFault.EMPTY, "the object is empty", "upload it again")
@@ -90,6 +90,11 @@ class S3Object(Source):
     def pinned_uri(self) -> str:
         """With its version, where the bucket keeps versions."""
         return uri_of(self._address.bucket, self._address.key, self._address.version)
+
+    @property
+    def address(self) -> Address:
+        """Of this version, with its ETag."""
+        return self._address
 
     def read(self, count: int, at: int = 0) -> bytes:
         """Up to `count` bytes from position `at`, fewer only at the end; asks in whole blocks.
@@ -157,7 +162,8 @@ class S3Object(Source):
             time.sleep(random.uniform(0, _BACKOFF_S * 2 ** (attempt - 1)))
 
 
-def _address(uri: str) -> Address:
+def address_of(uri: str) -> Address:
+    """What a URI names. Raises `SourceError` for one that names no object."""
     bucket, _, key = uri[len(SCHEME) :].partition("/")
     key, version = _versioned(key)
     address = Address(uri, bucket, key, version)

@@ -1,26 +1,27 @@
-"""The requests that reading from S3 takes, and what each failure of theirs means.
+"""The requests to S3 that reading uploads and publishing what was found of them take.
 
-boto3 is imported when the first client is made: only who reads from S3 needs it. Its own messages
-are never handed on, since they may quote signed addresses.
+boto3 is imported when the first client is made: only who reads from S3 needs it.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
+import hashlib
 import os
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from moderation.errors import (
     ConfigurationError,
-    MediaFault,
     ModerationError,
     SourceError,
     SourceUnavailable,
 )
+from moderation.s3_errors import replaced, translated
 from moderation.s3_settings import S3Settings
 from moderation.source import shown
 
@@ -29,53 +30,8 @@ __all__ = ["Address", "Head", "S3Client", "s3_client"]
 _PIECE: Final = 1 << 20
 """Bytes taken from a connection at once."""
 
-_BUSY_STATUS: Final = frozenset((408, 429))
-_BUSY: Final = frozenset(("SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"))
-
-_DENIED: Final = (
-    MediaFault.ACCESS_DENIED,
-    "reading is not permitted",
-    "check the credentials, the bucket's policy and its key; without ListBucket a missing object "
-    "is answered like this too",
-)
-_GONE: Final = (MediaFault.NOT_FOUND, "there is no such object", "check bucket, key and version")
-_REPLACED: Final = (
-    MediaFault.CHANGED,
-    "the object was replaced",
-    "what lies there now is another upload: scan that",
-)
-_ELSEWHERE: Final = (
-    MediaFault.UNREADABLE,
-    "the bucket is in another region",
-    "set s3.region",
-)
-_UNKNOWN: Final = (
-    MediaFault.UNREADABLE,
-    "the store refuses the request",
-    "check s3.endpoint_url, s3.region and the credentials",
-)
-_ARCHIVED: Final = (
-    MediaFault.ACCESS_DENIED,
-    "the object is archived",
-    "restore it, then scan it again",
-)
-
-_BY_STATUS: Final = {
-    301: _ELSEWHERE,
-    307: _ELSEWHERE,
-    401: _DENIED,
-    403: _DENIED,
-    404: _GONE,
-    405: _GONE,  # of a version that is a delete marker
-    412: _REPLACED,
-    416: _REPLACED,  # it is shorter now
-}
-_BY_CODE: Final = {
-    "ExpiredToken": _DENIED,
-    "InvalidObjectState": _ARCHIVED,
-    "KMS.DisabledException": _DENIED,
-    "KMS.NotFoundException": _DENIED,
-}
+_CACHE: Final = "private, no-cache"
+"""Of what we put: it is not for everyone, and the same name may hold more tomorrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +50,15 @@ class Address:
     etag: str = ""
 
     @property
-    def parameters(self) -> dict[str, str]:
-        """Of a request."""
-        known = {"VersionId": self.version, "IfMatch": self.etag}
+    def place(self) -> dict[str, str]:
+        """Parameters of a request about this object or version, whatever its bytes are."""
         place = {"Bucket": self.bucket, "Key": self.key}
-        return place | {name: value for name, value in known.items() if value}
+        return place | ({"VersionId": self.version} if self.version else {})
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Of a request for these very bytes."""
+        return self.place | ({"IfMatch": self.etag} if self.etag else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +76,11 @@ class Head:
 
 class _Boto(Protocol):
     def head_object(self, **parameters: str) -> dict[str, Any]: ...
-
     def get_object(self, **parameters: str) -> dict[str, Any]: ...
+    def put_object(self, **parameters: Any) -> dict[str, Any]: ...
+    def list_objects_v2(self, **parameters: str) -> dict[str, Any]: ...
+    def get_object_tagging(self, **parameters: str) -> dict[str, Any]: ...
+    def put_object_tagging(self, **parameters: Any) -> dict[str, Any]: ...
 
 
 class S3Client:
@@ -131,7 +94,7 @@ class S3Client:
         self._boto = boto
 
     def head(self, address: Address) -> Head:
-        with _translated(address.uri):
+        with translated(address.uri):
             answer = self._boto.head_object(**address.parameters)
         version = answer.get("VersionId", "")
         return Head(
@@ -146,7 +109,7 @@ class S3Client:
         Failures of the request, which boto3 has tried again, are raised here; those of the
         connection by the iterator, which gives it back when it is exhausted or closed.
         """
-        with _translated(address.uri):
+        with translated(address.uri):
             answer = self._boto.get_object(Range=f"bytes={start}-{end - 1}", **address.parameters)
         try:
             _check(address, answer, end - start)
@@ -154,6 +117,50 @@ class S3Client:
             answer["Body"].close()
             raise
         return _pieces(address, answer["Body"])
+
+    def whole(self, address: Address) -> bytes:
+        """All bytes of a small object, such as we put ourselves."""
+        with translated(address.uri):
+            answer = self._boto.get_object(**address.parameters)
+        return b"".join(_pieces(address, answer["Body"]))
+
+    def put(self, address: Address, content: bytes, content_type: str) -> None:
+        """Write an object: it is there whole, or as before.
+
+        Raises `ConfigurationError` where we may not, or there is no such bucket.
+        """
+        # Every store checks this digest, not every one the newer checksums; buckets with locks
+        # ask for one.
+        digest = hashlib.md5(content, usedforsecurity=False).digest()
+        try:
+            with translated(address.uri, "writing"):
+                self._boto.put_object(
+                    **address.place,
+                    Body=content,
+                    ContentType=content_type,
+                    ContentMD5=base64.b64encode(digest).decode(),
+                    CacheControl=_CACHE,
+                )
+        except SourceError as error:
+            raise ConfigurationError(error.message, hint=error.hint) from None
+
+    def names(self, folder: Address) -> frozenset[str]:
+        """What the keys that begin like this one go on with: of the first thousand."""
+        with translated(folder.uri, "listing"):
+            answer = self._boto.list_objects_v2(Bucket=folder.bucket, Prefix=folder.key)
+        return frozenset(each["Key"][len(folder.key) :] for each in answer.get("Contents", ()))
+
+    def tags(self, address: Address) -> dict[str, str]:
+        """Of the object, or of the version that the address names."""
+        with translated(address.uri, "tagging"):
+            answer = self._boto.get_object_tagging(**address.place)
+        return {each["Key"]: each["Value"] for each in answer["TagSet"]}
+
+    def tag(self, address: Address, tags: Mapping[str, str]) -> None:
+        """These and no others are its tags from now on; no ETag can be asked for here."""
+        pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
+        with translated(address.uri, "tagging"):
+            self._boto.put_object_tagging(**address.place, Tagging={"TagSet": pairs})
 
 
 _MAKING = threading.Lock()
@@ -182,10 +189,11 @@ def _made(settings: S3Settings, _process: int) -> S3Client:
         read_timeout=settings.read_timeout,
         retries={"mode": "standard", "total_max_attempts": settings.max_attempts},
         s3={"addressing_style": settings.addressing_style},
-        # Checksums are those of whole objects, and we read ranges.
+        # Checksums are those of whole objects, and we read ranges; what we put has a digest.
         response_checksum_validation="when_required",
+        request_checksum_calculation="when_required",
     )
-    with _translated("s3://"):
+    with translated("s3://"):
         boto = boto3.session.Session().client(
             "s3",
             endpoint_url=settings.endpoint_url or None,
@@ -196,62 +204,17 @@ def _made(settings: S3Settings, _process: int) -> S3Client:
 
 
 def _pieces(address: Address, body: Any) -> Generator[bytes]:
-    with contextlib.closing(body), _translated(address.uri):
+    with contextlib.closing(body), translated(address.uri):
         yield from body.iter_chunks(_PIECE)
 
 
 def _check(address: Address, answer: dict[str, Any], count: int) -> None:
     """Some servers overlook `If-Match`, and some `Range`."""
     if address.etag and answer.get("ETag") != address.etag:
-        raise _refused(address.uri, *_REPLACED)
+        raise replaced(address.uri)
     if answer["ContentLength"] != count:
         raise SourceUnavailable(
             f"{shown(address.uri)}: {answer['ContentLength']} bytes came where {count} were asked "
             "for",
             hint="try again; if it stays so, check what lies between here and the store",
         )
-
-
-@contextlib.contextmanager
-def _translated(uri: str) -> Iterator[None]:
-    """boto3's errors as ours."""
-    from botocore import exceptions as boto
-
-    try:
-        yield
-    except boto.ClientError as error:
-        raise _answered(uri, error.response) from None
-    except (
-        boto.ConnectionError,
-        boto.HTTPClientError,
-        boto.IncompleteReadError,
-        boto.CredentialRetrievalError,
-    ) as error:
-        raise _unavailable(uri, type(error).__name__) from None
-    except boto.ParamValidationError:
-        raise _refused(uri, *_GONE) from None
-    except (boto.BotoCoreError, ValueError) as error:
-        raise ConfigurationError(
-            f"{shown(uri)}: boto3 cannot ask for it ({type(error).__name__})",
-            hint="check the AWS credentials, s3.endpoint_url and s3.region",
-        ) from None
-
-
-def _answered(uri: str, response: dict[str, Any]) -> ModerationError:
-    code = shown(str(response.get("Error", {}).get("Code", ""))[:64])
-    status = response["ResponseMetadata"]["HTTPStatusCode"]
-    if status >= 500 or status in _BUSY_STATUS or code in _BUSY:
-        return _unavailable(uri, code)
-    fault, reason, hint = _BY_CODE.get(code) or _BY_STATUS.get(status, _UNKNOWN)
-    return _refused(uri, fault, f"{reason} ({code})", hint)
-
-
-def _refused(uri: str, fault: MediaFault, reason: str, hint: str) -> SourceError:
-    return SourceError(f"{shown(uri)}: {reason}", fault=fault, hint=hint)
-
-
-def _unavailable(uri: str, what: str) -> SourceUnavailable:
-    return SourceUnavailable(
-        f"{shown(uri)}: the store does not answer ({what})",
-        hint="try again later; check that the store runs and that this machine reaches it",
-    )

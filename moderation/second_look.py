@@ -17,7 +17,8 @@ from moderation.evidence import Evidence
 from moderation.look import Look, Watchdog
 from moderation.media import Broadcast, MediaReader, Outcome, broadcast
 from moderation.scan import Video
-from moderation.timeline import MICROSECONDS, Instant
+from moderation.section import Section
+from moderation.timeline import MICROSECONDS, Instant, Span
 from moderation.verdict import Coverage, CoverageStatus
 
 __all__ = ["Matters", "both", "look_again", "windows_around"]
@@ -36,7 +37,12 @@ Window = tuple[Instant, Instant]
 
 
 def look_again(
-    media: MediaReader, video: Video, first: Look, settings: Settings, matters: Matters
+    media: MediaReader,
+    video: Video,
+    first: Look,
+    settings: Settings,
+    matters: Matters,
+    section: Section | None = None,
 ) -> tuple[list[Evidence], Coverage] | None:
     """What a detector sees the second time, and how much of it there was to see.
 
@@ -46,7 +52,7 @@ def look_again(
     if not isinstance(wants, Frames) or wants.unchanged != "inherit" or settings.media.closer < 2:
         return None
     hits = [seen for seen in first.evidence if matters(seen)]
-    windows = windows_around(hits, wants.per_second, settings.media.closer_s)
+    windows = windows_around(hits, wants.per_second, settings.media.closer_s, section)
     if not windows:
         return None
     closer = replace(wants, per_second=wants.per_second * settings.media.closer)
@@ -76,11 +82,11 @@ def both(first: Coverage, second: Coverage) -> Coverage:
 
 
 def windows_around(
-    hits: Sequence[Evidence], per_second: float, most_s: float
+    hits: Sequence[Evidence], per_second: float, most_s: float, section: Section | None = None
 ) -> tuple[Window, ...]:
     """From the sample before each to the one after it, those that touch made one.
 
-    The surest finds first, until there are `most_s` seconds.
+    The surest finds first, until there are `most_s` seconds; nothing outside of the section.
     """
     reach, left = round(MICROSECONDS / per_second), round(most_s * MICROSECONDS)
     spans: list[tuple[int, int]] = []
@@ -91,7 +97,9 @@ def windows_around(
             if left < 0:
                 break
             spans = _merged([*spans, (start, end)])
-    return tuple((Instant(start), Instant(end)) for start, end in spans)
+    found = [Span(Instant(start), Instant(end)) for start, end in spans]
+    clipped = [section.clip(each) for each in found] if section else found
+    return tuple((each.start, each.end) for each in clipped if each)
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

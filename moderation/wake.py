@@ -6,6 +6,7 @@ look for themselves every `jobs.sweep_s` seconds.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import metadata
 from typing import Final, Protocol
 
@@ -13,6 +14,7 @@ import structlog
 
 from moderation.config import Settings
 from moderation.errors import TransientError
+from moderation.finding import Finding
 
 __all__ = ["GROUP", "Waker", "installed", "try_to_wake"]
 
@@ -31,6 +33,10 @@ class Waker(Protocol):
 
     def waiting(self, lane: str) -> int:
         """Messages that no worker has taken yet."""
+        ...
+
+    def check(self) -> Iterator[Finding]:
+        """What `moderation doctor` says of where the messages go. Raises nothing."""
         ...
 
 

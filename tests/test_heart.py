@@ -88,3 +88,14 @@ def test_progress_is_that_of_the_decoder() -> None:
         beating.watch(Step("objects", Instant(9), Instant(10)))
         assert leases.told.wait(10)
     assert leases.progress[-1] == 0.5
+
+
+def test_who_was_stopped_once_stays_so_though_the_database_answers_again() -> None:
+    leases = Scripted(StoreBusy("down"))
+    beating = heart(leases, lease_s=60)
+    beating._kept_until = 0
+    with pytest.raises(Cancelled, match="ran out"):
+        beating.check()
+    beating._kept_until = time.monotonic() + 60
+    with pytest.raises(Cancelled, match="ran out"):
+        beating.check()

@@ -206,10 +206,15 @@ def test_stills_that_are_not_all_fetched_leave_no_process(clip: Path) -> None:
 def test_nothing_is_left_of_a_decoder(clip: Path, number: signal.Signals) -> None:
     """No zombie, no descriptor, no shared memory, whatever became of it."""
     ours, limits = psutil.Process(), SMALL.model_copy(update={"decoder_stall_s": 3})
-    before = ours.num_fds(), ours.children(), sorted(os.listdir("/dev/shm"))
+    before = ours.num_fds(), ours.children(), shared_memory()
     for _ in range(3):
         decode(clip, number, number, limits=limits)
-    assert (ours.num_fds(), ours.children(), sorted(os.listdir("/dev/shm"))) == before
+    assert (ours.num_fds(), ours.children(), shared_memory()) == before
+
+
+def shared_memory() -> list[str]:
+    """But for that of databases, which other tests start."""
+    return sorted(each for each in os.listdir("/dev/shm") if not each.startswith("PostgreSQL."))
 
 
 def test_a_decoder_ends_with_its_parent(clip: Path) -> None:
@@ -269,6 +274,9 @@ LIES = {
     'height=1, fresh=[{"rate": 0, "index": 0}], pixels={"offset": 0, "length": 5763})',
     "more frames than it may": 'say(kind="picked", at_us=0, stream=0, width=1, height=1, '
     'fresh=[{"rate": 0, "index": 20000}], pixels={"offset": 0, "length": 3})',
+    "more streams than it may": 'say(kind="picked", at_us=0, stream=32, width=1, height=1, '
+    'fresh=[{"rate": 0, "index": 0}], pixels={"offset": 0, "length": 3})',
+    "that it is our fault": 'say(kind="failed", about="settings", message="", hint="")',
     "no pixels": 'say(kind="picked", at_us=0, stream=0, fresh=[{"rate": 0, "index": 0}])',
     "a frame like none": 'say(kind="picked", at_us=0, stream=0, '
     'unchanged=[{"rate": 0, "index": 0}])',
@@ -300,6 +308,37 @@ def test_a_decoder_that_lies_is_one_that_crashed(
     with pytest.raises(MediaError) as caught:
         decoded(clip, Frames(1), Audio(1))
     assert caught.value.fault is MediaFault.DECODER_CRASHED
+
+
+def test_a_decoder_that_lies_of_a_file_that_is_gone_hides_no_scan(
+    clip: Path, taken_over: Callable[[str], None]
+) -> None:
+    taken_over('say(kind="failed", about="source", fault="not_found", message="", hint="")')
+    caught = pytest.raises(SourceError)
+    with Source.open(clip) as source, MediaReader(source) as media, caught as refused:
+        media.probe()
+    assert refused.value.fault is MediaFault.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    "at_us", [[1, 2], [4 * 3600 * 1_000_000 + 1]], ids=["to pieces", "beyond the longest video"]
+)
+def test_a_decoder_cannot_make_work_for_a_fleet(
+    clip: Path, taken_over: Callable[[str], None], at_us: list[int]
+) -> None:
+    taken_over(f'say(kind="divided", at_us={at_us})\ntime.sleep(600)')
+    refused = pytest.raises(MediaError, match="cuts the video to pieces")
+    with Source.open(clip) as source, MediaReader(source) as media, refused:
+        media.cuts(600_000_000)
+
+
+def test_a_size_that_the_database_cannot_hold_is_a_lie(
+    clip: Path, taken_over: Callable[[str], None]
+) -> None:
+    taken_over(PROBED.replace("width=1", "width=1 << 31"))
+    refused = pytest.raises(MediaError, match="cannot mean")
+    with Source.open(clip) as source, MediaReader(source) as media, refused:
+        media.probe()
 
 
 SAYS_A_STILL = """

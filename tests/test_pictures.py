@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from moderation.config import Settings
 from moderation.errors import OutOfSpace, StoreError
 from moderation.media import MediaReader
 from moderation.pictures import MOST, Pictures
+from moderation.publish_settings import PublishSettings
 from moderation.scan import Scan
+from moderation.shelf import FolderShelf
 from moderation.source import Source
 from moderation.testing.clips import WHITE, Clip
 from moderation.testing.scans import make_evidence, make_scan
@@ -29,13 +33,17 @@ def scan_of(*labels: str, step_s: float = 1.0) -> Scan:
     return replace(scan, video=replace(scan.video, has_video=True, container="mov"))
 
 
+def in_folder(folder: Path) -> Pictures:
+    return Pictures(FolderShelf(folder, "pictures"))
+
+
 def keep(pictures: Pictures, scan: Scan, clip: Path) -> None:
     with Source.open(clip) as source, MediaReader(source) as media:
         pictures.keep(scan, media)
 
 
 def test_the_frame_of_a_finding_is_kept(clip: Path, tmp_path: Path) -> None:
-    pictures, scan = Pictures(tmp_path), scan_of("Violence/Weapons/Knife")
+    pictures, scan = in_folder(tmp_path), scan_of("Violence/Weapons/Knife")
     keep(pictures, scan, clip)
     picture = pictures.get(scan, Instant(0))
     assert picture is not None
@@ -43,20 +51,20 @@ def test_the_frame_of_a_finding_is_kept(clip: Path, tmp_path: Path) -> None:
 
 
 def test_context_is_not_pictured(clip: Path, tmp_path: Path) -> None:
-    pictures, scan = Pictures(tmp_path), scan_of("Context/Person")
+    pictures, scan = in_folder(tmp_path), scan_of("Context/Person")
     keep(pictures, scan, clip)
     assert pictures.get(scan, Instant(0)) is None
 
 
 def test_a_video_has_a_limited_number_of_pictures(clip: Path, tmp_path: Path) -> None:
     labels = ["Violence/Weapons/Knife"] * (MOST + 10)
-    pictures, scan = Pictures(tmp_path), scan_of(*labels, step_s=0.2)
+    pictures, scan = in_folder(tmp_path), scan_of(*labels, step_s=0.2)
     keep(pictures, scan, clip)
     assert len(list(tmp_path.rglob("*.jpg"))) == MOST
 
 
 def test_an_instant_without_a_frame_has_no_picture(tmp_path: Path) -> None:
-    pictures = Pictures(tmp_path)
+    pictures = in_folder(tmp_path)
     assert pictures.get(scan_of("Violence/Weapons/Knife"), Instant(99)) is None
 
 
@@ -64,27 +72,46 @@ def test_a_file_that_no_longer_decodes_costs_the_picture_only(tmp_path: Path) ->
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no longer a video" * 100)
     scan = scan_of("Violence/Weapons/Knife")
-    keep(Pictures(tmp_path / "pictures"), scan, broken)
+    keep(in_folder(tmp_path / "pictures"), scan, broken)
     assert not (tmp_path / "pictures").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(clip: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="pictures cannot be kept"):
-        keep(Pictures(tmp_path / "file"), scan_of("Violence/Weapons/Knife"), clip)
+        keep(in_folder(tmp_path / "file"), scan_of("Violence/Weapons/Knife"), clip)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_fault_067_a_full_disk_leaves_no_half_picture(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tempfile
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    def full(**_: object) -> object:
-        part = open("/dev/full", "wb")  # noqa: SIM115  # `keep` closes it
-        return tempfile._TemporaryFileWrapper(part, str(tmp_path / "part"), delete=False)
+    monkeypatch.setattr("moderation.shelf.os.fsync", full)
+    with pytest.raises(OutOfSpace, match="no space is left for pictures"):
+        keep(in_folder(tmp_path / "pictures"), scan_of("Violence/Weapons/Knife"), clip)
+    assert not [each for each in tmp_path.rglob("*") if each.is_file()]
 
-    monkeypatch.setattr("moderation.pictures.tempfile.NamedTemporaryFile", full)
-    with pytest.raises(OutOfSpace, match="no space is left"):
-        keep(Pictures(tmp_path / "pictures"), scan_of("Violence/Weapons/Knife"), clip)
-    assert not list((tmp_path / "pictures").rglob("*.jpg"))
+
+def test_a_picture_that_is_kept_is_not_made_again(clip: Path, tmp_path: Path) -> None:
+    pictures, scan = in_folder(tmp_path), scan_of("Violence/Weapons/Knife")
+    keep(pictures, scan, clip)
+    with Source.open(clip) as source, MediaReader(source) as media:
+        pictures.keep(scan, media)
+        assert media.pid is None
+
+
+def test_pictures_lie_in_home_or_where_the_settings_say(clip: Path, tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    publish = PublishSettings(pictures=str(elsewhere))
+    for settings in (Settings(home=home), Settings(home=home, publish=publish)):
+        keep(Pictures.of(settings), scan_of("Violence/Weapons/Knife"), clip)
+    assert len(list((home / "pictures").rglob("*.jpg"))) == 1
+    assert len(list(elsewhere.rglob("*.jpg"))) == 1
+
+
+def test_a_picture_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    scan = scan_of("Violence/Weapons/Knife")
+    (tmp_path / scan.video.sha256 / "0.jpg").mkdir(parents=True)
+    assert in_folder(tmp_path).get(scan, Instant(0)) is None

@@ -211,10 +211,10 @@ def test_a_stored_scan_decodes_nothing_not_even_for_pictures(
 ) -> None:
     running = pipeline(store, tmp_path)
     scan = running.scan(str(loud))
-    shutil.rmtree(running.pictures.folder)
+    shutil.rmtree(running.settings.pictures)
     mild = pipeline(store, tmp_path, judge=policy(score=0.99))
     assert (running.scan(str(loud)), mild.scan(str(loud)).evidence) == (scan, scan.evidence)
-    assert not running.pictures.folder.exists()
+    assert not running.settings.pictures.exists()
 
 
 def test_loading_is_timed_apart_from_scanning(store: Store, tmp_path: Path, loud: Path) -> None:

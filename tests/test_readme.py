@@ -34,10 +34,12 @@ def test_the_rule_is_one() -> None:
 
 
 def test_the_settings_hold() -> None:
-    settings = Settings(**tomllib.loads(blocks(README, "toml")[1]))
     detectors = Registry.installed().detectors
-    for name, options in settings.detectors.items():
-        assert detectors[name].Options.model_validate(options)
+    _, *examples = blocks(README, "toml")
+    for example in examples:
+        for name, options in Settings(**tomllib.loads(example)).detectors.items():
+            assert detectors[name].Options.model_validate(options)
+    assert len(examples) == 2
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,8 @@ def test_a_database_of_the_first_version_keeps_how_a_video_was_looked_at_from_no
 def test_a_newer_schema_is_refused(file: Path) -> None:
     opened(file).close()
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'")
+        newer = "version_num = '9999', oldest = '9999'"
+        connection.execute(f"UPDATE {schema.VERSION_TABLE} SET {newer}")
     with pytest.raises(StoreError, match=r"newer version.*upgrade moderation"):
         opened(file)
 

@@ -1,7 +1,8 @@
 """The command `moderation`: stdout carries data, stderr progress and logs.
 
-Exit codes: 0 ok; 1 only with `scan --fail-on`; 2 usage or configuration; 3 some videos could not
-be scanned or stored; 130 interrupted; 141 whoever read the output has left.
+Exit codes: 0 ok; 1 only with --fail-on, and of a worker that breaks; 2 usage or configuration; 3
+some videos could not be scanned or stored, or `doctor` found something bad; 130 interrupted; 141
+whoever read the output has left.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from moderation.registry import Registry
 __all__ = ["cli", "main"]
 
 COMMANDS = (
-    "cancel", "dead", "demo", "doctor", "models", "plugins", "policy", "queue", "report", "retry",
-    "scan", "status", "submit",
+    "cancel", "db", "dead", "demo", "doctor", "models", "plugins", "policy", "queue", "report",
+    "retry", "scan", "status", "submit", "sweep",
 )  # fmt: skip
 """Each is a module of its own, with the command under its own name."""
 

@@ -17,4 +17,5 @@ __all__ = ["cancel"]
 def cancel(jobs: Sequence[str]) -> None:
     """Stop JOBS; what is finished stays so. A worker stops at its next batch of frames."""
     with Client() as client:
-        print_jobs([client.job(each).cancel().job for each in jobs])
+        found = [client.job(each) for each in jobs]  # all of them, before one is stopped
+        print_jobs([each.cancel().job for each in found])

@@ -38,6 +38,7 @@ def set_up_logging(debug: bool) -> None:
     tracebacks = [] if debug else [_one_line]
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             *tracebacks,
             structlog.dev.ConsoleRenderer(colors=stderr.is_terminal),

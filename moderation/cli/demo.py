@@ -33,7 +33,7 @@ def demo(directory: Path) -> None:
     if not video.exists():
         note(f"composing {video}")
         compose(video)
-    pictures = Pictures(settings.pictures)
+    pictures = Pictures.of(settings)
     scans = list(scan_videos(settings, [os.fspath(video)]))
     Output("table").write(scans, pictures)
     Output("html", os.fspath(page)).write(scans, pictures)

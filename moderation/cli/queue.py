@@ -56,4 +56,4 @@ def show(id: str, output: Output) -> None:
     """One item with its whole scan."""
     settings = Settings.read()
     with Store.open(settings.database_url) as store:
-        output.write([ReviewQueue(store).show(id).scan], Pictures(settings.pictures))
+        output.write([ReviewQueue(store).show(id).scan], Pictures.of(settings))

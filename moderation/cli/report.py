@@ -89,4 +89,4 @@ def report(
     with Store.open(settings.database_url) as store:
         chosen = [Action(each) for each in actions] or None
         scans = store.scans(verdict=chosen, since=since, label=label)
-        output.write(scans, Pictures(settings.pictures))
+        output.write(scans, Pictures.of(settings))

@@ -82,7 +82,7 @@ def scan(
         raise click.UsageError(f"the report would overwrite the video {output.target}")
     done = _Tally()
     with closing(scan_videos(settings, videos, force=force, early_exit=early_exit)) as running:
-        output.write(_counted(running, done), Pictures(settings.pictures))
+        output.write(_counted(running, done), Pictures.of(settings))
     if done.failed:
         note(f"{done.failed} of {len(videos)} videos were not scanned")
         return UNSCANNED

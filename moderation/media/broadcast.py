@@ -15,6 +15,7 @@ from moderation.media.outcome import Outcome
 from moderation.media.process import DecoderLost
 from moderation.media.reader import MediaReader
 from moderation.scan import Video
+from moderation.section import Section
 from moderation.timeline import Instant
 
 __all__ = ["Broadcast", "broadcast"]
@@ -25,12 +26,14 @@ def broadcast(
     video: Video,
     wants: Sequence[Want],
     windows: Sequence[tuple[Instant, Instant]] = (),
+    section: Section | None = None,
 ) -> Broadcast:
     """Prepare one decode for all of `wants`; nothing is read before `Broadcast.run`.
 
     windows  from and to: only the frames of these parts, in the order of time; empty: everything
+    section  only what lies in it; `None`: everything
     """
-    return Broadcast(media, video, wants, windows)
+    return Broadcast(media, video, wants, windows, section)
 
 
 class Broadcast:
@@ -52,12 +55,13 @@ class Broadcast:
         video: Video,
         wants: Sequence[Want],
         windows: Sequence[tuple[Instant, Instant]] = (),
+        section: Section | None = None,
     ) -> None:
         self.video = video
         self._media = media
         self._groups = {want: group(want) for want in wants}
         self.feeds = tuple(self._groups[want].feed(media.limits.queue_batches) for want in wants)
-        self._desk = Desk(list(self._groups.values()), media, video, windows)
+        self._desk = Desk(list(self._groups.values()), media, video, windows, section)
         self._interruption: BaseException | None = None
         self._enough = ""
 

@@ -23,6 +23,7 @@ from moderation.media.container import (
     open_container,
     prepare,
 )
+from moderation.media.excerpt import WHOLE, Excerpt
 from moderation.media.picture import Picture
 from moderation.media.sound import Block
 from moderation.media.survey import Survey, survey
@@ -57,7 +58,8 @@ class Decoder:
 
     After `events` has ended: `tracks` with their losses, and `faults`, why it was not whole.
 
-    pulse  called for each packet, whether it gives anything or not
+    pulse    called for each packet, whether it gives anything or not
+    excerpt  what of it is to be given
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Decoder:
         limits: MediaLimits,
         longest_side: int = 0,
         pulse: Callable[[], None] = lambda: None,
+        excerpt: Excerpt = WHOLE,
     ) -> None:
         self.tracks: list[Track] = []
         self.unseen_us: list[int] = []
@@ -78,8 +81,9 @@ class Decoder:
         self.cut_off = False
         """The file, or our patience, ended before the video did."""
         self.finished = False
-        """Every packet of the file has been read."""
+        """Every packet has been read."""
         self._upload, self.limits, self._longest_side = upload, limits, longest_side
+        self.excerpt = excerpt
         self._pulse, self._began_s = pulse, time.process_time()
 
     def events(self) -> Generator[Picture | Block]:
@@ -90,6 +94,7 @@ class Decoder:
         with open_container(self._upload, self.limits) as container:
             streams = Streams.of(container)
             self.tracks = self._tracks(container, streams, start)
+            self.excerpt.enter(container, self.tracks, start)
             yield from self._decode(container)
 
     @property
@@ -101,14 +106,16 @@ class Decoder:
         tracks = {track.stream.index: track for track in self.tracks}
         for packet in self._packets(container) if tracks else ():
             track = tracks[packet.stream_index]
-            for event in track.decode(packet):
+            for event in self.excerpt.clip(track.decode(packet)):
                 yield event
                 if self._beyond(track):
                     return
             if all(each.ended for each in self.tracks):
                 return
+            if self.excerpt.is_behind(self.tracks):
+                break
         for track in self.tracks:
-            yield from track.finish()
+            yield from self.excerpt.clip(track.finish())
         self.finished = True
 
     def _packets(self, container: InputContainer) -> Iterator[Packet[Any]]:
@@ -143,7 +150,8 @@ class Decoder:
 
     def _too_slow(self, track: Track) -> bool:
         limits, spent_s = self.limits, time.process_time() - self._began_s
-        return spent_s > limits.decoder_grace_s + limits.decoder_pace * track.end_us / MICROSECONDS
+        passed_us = track.end_us - self.excerpt.start_us
+        return spent_s > limits.decoder_grace_s + limits.decoder_pace * passed_us / MICROSECONDS
 
     def _cut(self, fault: MediaFault, message: str) -> None:
         self.faults.setdefault(message, fault)

@@ -10,6 +10,7 @@ import numpy as np
 
 from moderation.errors import MediaFault
 from moderation.media import protocol as say
+from moderation.media.excerpt import FOREVER
 from moderation.media.frames import Frame
 from moderation.media.groups import Pictures, Sound
 from moderation.media.outcome import Outcome
@@ -18,6 +19,7 @@ from moderation.media.process import DecoderLost
 from moderation.media.reader import MediaReader
 from moderation.media.sound import Block, samples_in
 from moderation.scan import Video
+from moderation.section import Section
 from moderation.timeline import MICROSECONDS, Instant
 
 __all__ = ["Desk"]
@@ -38,8 +40,10 @@ class Desk:
         media: MediaReader,
         video: Video,
         windows: Sequence[tuple[Instant, Instant]],
+        section: Section | None,
     ) -> None:
         self._media, self._video, self._windows = media, video, windows
+        self._section = section
         self._pictures = [each for each in groups if isinstance(each, Pictures)]
         self._sounds = [each for each in groups if isinstance(each, Sound)]
         most = media.limits.longest_side
@@ -60,6 +64,8 @@ class Desk:
             sound=bool(self._sounds),
             longest_side=self._longest_side,
             windows=tuple((start.us, end.us) for start, end in self._windows),
+            section=_bounds(self._section),
+            plain=self._media.plain,
             sent=tuple(self._received),
             heard=self._pieces,
         )
@@ -110,9 +116,13 @@ class Desk:
         """Of what was to be decoded, and at least a second more than was."""
         if self._windows:
             return sum(end - start for start, end in self._windows)
-        return max(self._video.duration_us, self._end_us + MICROSECONDS)
+        start_us, end_us = _bounds(self._section) or (0, FOREVER)
+        claimed_us = min(end_us, self._video.duration_us) - start_us
+        return max(claimed_us, self._end_us - start_us + MICROSECONDS)
 
     def _see(self, picked: say.Picked) -> None:
+        if picked.stream >= self._media.limits.max_streams:  # each has batches of its own
+            raise _nonsense("more streams than it may")
         self._end_us = max(self._end_us, picked.at_us)
         image = self._image(picked)
         for choice in picked.fresh:
@@ -181,6 +191,12 @@ class Desk:
             pictures.finish(planned[pictures.per_second])
         for each in self._sounds:
             each.finish(sound)
+
+
+def _bounds(section: Section | None) -> tuple[int, int] | None:
+    if section is None:
+        return None
+    return section.start.us, section.end.us if section.end else FOREVER
 
 
 def _nonsense(what: str) -> DecoderLost:

@@ -58,14 +58,14 @@ class Outcome:
         """Sum up a decode that has ended. Raises `MediaError` when it gave nothing at all."""
         reasons = _reasons(decoder, shortfall)
         fault, message = next(iter(reasons.values()), None), "; ".join(reasons)
-        if not any(track.frames for track in decoder.tracks):
+        if not any(track.frames or not _expected(track, decoder) for track in decoder.tracks):
             raise MediaError(
                 f"nothing in the file can be decoded: {message or 'it holds no data'}",
                 fault=fault or MediaFault.UNREADABLE,
                 hint="upload it again",
             )
         return cls(
-            decoded=Instant(max(0, *(track.end_us for track in decoder.tracks))),
+            decoded=Instant(max(0, *(_end_us(track, decoder) for track in decoder.tracks))),
             claimed_us=decoder.claimed_us,
             frames=sum(each.frames for each in decoder.tracks if isinstance(each, VideoTrack)),
             lost=sum(track.failed for track in decoder.tracks),
@@ -85,7 +85,8 @@ def _missing(decoder: Decoder, kind: type[Track], refused_us: list[int]) -> int:
 def _missing_of(track: Track, decoder: Decoder) -> int:
     """Runs of broken packets, or what the header claims and nobody found."""
     if not track.frames:
-        return max(_claimed(track, decoder), MICROSECONDS)
+        claimed_us = max(_claimed(track, decoder), track.lost_us, MICROSECONDS)
+        return claimed_us if _expected(track, decoder) else 0
     missing = max(track.lost_us, _short_of(track, decoder))
     return max(missing, MICROSECONDS) if track.ended else missing
 
@@ -99,17 +100,29 @@ def _missing_tail(decoder: Decoder, tracks: list[Track]) -> int:
         return tail if max(track.end_us for track in tracks) <= end + MICROSECONDS else 0
     if any(track.claimed_us for track in decoder.tracks):
         return 0
-    return _short(decoder.claimed_us, max(track.end_us for track in decoder.tracks))
+    excerpt = decoder.excerpt
+    decoded_us = max(excerpt.of_claim(track.end_us) for track in decoder.tracks)
+    return _short(excerpt.of_claim(decoder.claimed_us), decoded_us)
 
 
 def _claimed(track: Track, decoder: Decoder) -> int:
     """The container's claim is that of its longest stream: held against others only when cut."""
     whole = decoder.finished and not decoder.cut_off
-    return track.claimed_us or (0 if whole else decoder.claimed_us)
+    claimed_us = track.claimed_us or (0 if whole else decoder.claimed_us)
+    return decoder.excerpt.of_claim(claimed_us)
+
+
+def _expected(track: Track, decoder: Decoder) -> bool:
+    """Whether it should have given anything: a stream may end before an excerpt begins."""
+    return decoder.excerpt.is_whole or track.failed > 0 or _claimed(track, decoder) > 0
+
+
+def _end_us(track: Track, decoder: Decoder) -> int:
+    return min(track.end_us, decoder.excerpt.end_us)
 
 
 def _short_of(track: Track, decoder: Decoder) -> int:
-    return _short(_claimed(track, decoder), track.end_us - (track.start_us or 0))
+    return _short(_claimed(track, decoder), decoder.excerpt.of_track(track))
 
 
 def _short(claimed_us: int, decoded_us: int) -> int:
@@ -121,7 +134,7 @@ def _reasons(decoder: Decoder, shortfall: Shortfall) -> dict[str, MediaFault]:
     reasons = dict(decoder.faults)
     for track in decoder.tracks:
         reasons.update(track.faults)
-        if not track.frames:
+        if not track.frames and _expected(track, decoder):
             reasons[f"nothing of the {track.kind} decodes"] = MediaFault.UNREADABLE
     if not reasons and (shortfall.pictures_us or shortfall.sound_us):
         reasons["it ends before its header says"] = MediaFault.UNREADABLE

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import chain
 
 from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from moderation.limits import MediaLimits
 from moderation.media.container import DECODER_ERRORS, Streams, open_container, prepare
 from moderation.media.decode import Decoder, look_over
 from moderation.media.picture import Picture
+from moderation.media.plain import INDEXED, plain_end
 from moderation.media.track import VideoTrack
 from moderation.media.upload import Upload
 from moderation.timeline import MICROSECONDS
 
 __all__ = ["jumps", "passages"]
-
-_INDEXED = frozenset({"mov", "matroska"})
-"""Containers that find a frame by its time."""
 
 _RUN_UP_US = MICROSECONDS
 """Decoding begins this much before a time: the first frames after a jump may refer to others
@@ -30,16 +26,22 @@ that were left out."""
 
 
 def passages(
-    upload: Upload, limits: MediaLimits, windows: Iterable[tuple[int, int]], longest_side: int
+    upload: Upload,
+    limits: MediaLimits,
+    windows: Iterable[tuple[int, int]],
+    longest_side: int,
+    *,
+    plain: bool = False,
 ) -> Generator[Iterator[Picture]]:
     """For each window, from and to in microseconds, the pictures of the first stream in it.
 
     Windows in the order of time, and apart. Each is to be read to its end before the next. Where
-    the container cannot jump, the file is decoded from its start. Raises `MediaError`.
+    the container cannot jump, the file is decoded from its start. `plain`: it is known that it can,
+    and need not be found out by reading all of it. Raises `MediaError`.
     """
     windows = list(windows)
     starts = [start for start, _ in windows]
-    with closing(jumps(upload, limits, starts, longest_side)) as landings:
+    with closing(jumps(upload, limits, starts, longest_side, plain=plain)) as landings:
         jumped = False
         for (start, end), pictures in zip(windows, landings, strict=False):
             jumped = True
@@ -49,7 +51,12 @@ def passages(
 
 
 def jumps(
-    upload: Upload, limits: MediaLimits, starts_us: Iterable[int], longest_side: int
+    upload: Upload,
+    limits: MediaLimits,
+    starts_us: Iterable[int],
+    longest_side: int,
+    *,
+    plain: bool = False,
 ) -> Generator[Iterator[Picture]]:
     """For each time the pictures from a little before it on.
 
@@ -59,7 +66,9 @@ def jumps(
     with open_container(upload, limits) as container:
         stream = next(iter(Streams.of(container).videos), None)
         kind = container.format.name.partition(",")[0]
-        if stream is None or kind not in _INDEXED or not _plain(container, stream):
+        if stream is None or kind not in INDEXED:
+            return
+        if not plain and plain_end(container, [stream]) is None:
             return
         prepare(stream, limits)
         for start_us in starts_us:
@@ -89,24 +98,6 @@ def _between(
         if picture.elapsed_us >= start:
             yield picture
     beyond.clear()
-
-
-def _plain(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether every frame has a time of its own, so that no `Clock` has anything to mend."""
-    stamps, before = array("q"), None
-    try:
-        for packet in container.demux(stream):
-            if not packet.size:
-                continue
-            if packet.pts is None or packet.dts is None:
-                return False
-            if before is not None and packet.dts <= before:
-                return False
-            before = packet.dts
-            stamps.append(packet.pts)
-    except DECODER_ERRORS:
-        return False
-    return len(set(stamps)) == len(stamps)
 
 
 def _from(container: InputContainer, track: VideoTrack, seconds: Fraction) -> Iterator[Picture]:

@@ -55,6 +55,7 @@ class DecoderProcess:
 
     def __init__(self, source: Source, limits: MediaLimits) -> None:
         self.waited_s = 0.0
+        self._ready = False
         self._source, self._limits = source, limits
         self._ring = RingReader(ring_size(limits))
         with contextlib.ExitStack() as undo:
@@ -93,11 +94,14 @@ class DecoderProcess:
             match reply:
                 case say.Need():
                     self._serve(reply, check)
+                case say.Failed() if reply.about == "settings" and self._ready:
+                    raise self._nonsense(ValueError("settings"))
                 case say.Failed():
                     raise _error(reply)
                 case say.Alive():
                     check()
                 case _:
+                    self._ready = True
                     return reply
 
     def take(self, block: say.Block) -> bytes:
@@ -240,5 +244,6 @@ def _environment() -> dict[str, str]:
 def _error(failed: say.Failed) -> MediaError | SourceError | ConfigurationError:
     if failed.about == "settings":
         return ConfigurationError(failed.message, hint=failed.hint)
-    kind = SourceError if failed.about == "source" else MediaError
-    return kind(failed.message, fault=failed.fault, hint=failed.hint)
+    if failed.about == "source":  # a file that was opened is there: only reading it can fail
+        return SourceError(failed.message, fault=MediaFault.UNREADABLE, hint=failed.hint)
+    return MediaError(failed.message, fault=failed.fault, hint=failed.hint)

@@ -20,8 +20,10 @@ __all__ = [
     "Block",
     "Bytes",
     "Choice",
+    "Cuts",
     "Decode",
     "Decoded",
+    "Divided",
     "Failed",
     "Finished",
     "Free",
@@ -51,6 +53,8 @@ _LONGEST = 1 << 20
 
 _Microseconds = Annotated[int, Field(ge=0, le=1 << 60)]
 _Count = Annotated[int, Field(ge=0, le=1 << 60)]
+_Side = Annotated[int, Field(ge=0, lt=1 << 31)]
+"""What the database takes for a width or a height."""
 _Text = Annotated[str, Field(max_length=4_000)]
 
 
@@ -83,6 +87,8 @@ class Decode(_Message):
     sound         whether sound is wanted
     longest_side  pixels
     windows       microseconds from and to; only these parts are decoded; empty: everything
+    section       microseconds from and to before: nothing else is given; all of it when not set
+    plain         times are known to lead to frames, which is not to be found out by reading all
     sent, heard   picked frames of each rate, and pieces of sound, that need not be sent again
     """
 
@@ -91,6 +97,8 @@ class Decode(_Message):
     sound: bool
     longest_side: int
     windows: tuple[tuple[int, int], ...] = ()
+    section: tuple[int, int] | None = None
+    plain: bool = False
     sent: tuple[int, ...] = ()
     heard: int = 0
 
@@ -101,6 +109,14 @@ class Stills(_Message):
     kind: Literal["stills"] = "stills"
     instants_us: tuple[int, ...]
     longest_side: int
+    plain: bool = False
+
+
+class Cuts(_Message):
+    """Where the video may be cut, about so many microseconds apart."""
+
+    kind: Literal["cuts"] = "cuts"
+    every_us: int
 
 
 class Free(_Message):
@@ -124,7 +140,7 @@ class Bytes(_Message):
     count: int
 
 
-Request: TypeAlias = Start | Probe | Decode | Stills | Free | Unwanted | Bytes
+Request: TypeAlias = Start | Probe | Decode | Stills | Cuts | Free | Unwanted | Bytes
 
 
 # What the child answers
@@ -161,8 +177,8 @@ class Probed(_Message):
 
     kind: Literal["probed"] = "probed"
     duration_us: _Microseconds
-    width: _Count
-    height: _Count
+    width: _Side
+    height: _Side
     fps: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     has_video: bool
     has_audio: bool
@@ -215,6 +231,11 @@ class Still(_Message):
     jpeg: Block
 
 
+class Divided(_Message):
+    kind: Literal["divided"] = "divided"
+    at_us: Annotated[tuple[_Microseconds, ...], Field(max_length=10_000)]
+
+
 class Finished(_Message):
     """There are no more stills."""
 
@@ -250,7 +271,18 @@ class Failed(_Message):
 
 
 Reply: TypeAlias = (
-    Ready | Need | Alive | Progress | Probed | Picked | Sound | Still | Finished | Decoded | Failed
+    Ready
+    | Need
+    | Alive
+    | Progress
+    | Probed
+    | Picked
+    | Sound
+    | Still
+    | Divided
+    | Finished
+    | Decoded
+    | Failed
 )
 
 _REQUESTS: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])

@@ -7,7 +7,9 @@ a `MediaError`, or a reason why a decode is not whole; it is never ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import pairwise
 from types import TracebackType
+from typing import TypeVar
 
 from moderation.errors import MediaError, MediaFault, SourceError
 from moderation.limits import MediaLimits
@@ -15,9 +17,11 @@ from moderation.media import protocol as say
 from moderation.media.process import DecoderLost, DecoderProcess
 from moderation.scan import Video
 from moderation.source import Source
-from moderation.timeline import Instant
+from moderation.timeline import MICROSECONDS, Instant
 
 __all__ = ["MediaReader"]
+
+_Answer = TypeVar("_Answer", say.Probed, say.Divided)
 
 _STILLS = 1_000
 """Instants asked for at once: what fits into one message."""
@@ -30,11 +34,13 @@ class MediaReader:
     """A context manager around one opened source; starts its process when it is first asked.
 
     sandbox  the layers that held the process; empty before it was needed
+    plain    times in the file are known to lead to its frames; `cuts` finds it out
     """
 
     def __init__(self, source: Source, limits: MediaLimits | None = None) -> None:
         self.source, self.limits = source, limits or MediaLimits()
         self.sandbox: tuple[str, ...] = ()
+        self.plain = False
         self._process: DecoderProcess | None = None
 
     @property
@@ -49,7 +55,7 @@ class MediaReader:
         beyond the limits, and `SourceError`.
         """
         self._check_bytes()
-        probed = self._only_answer(say.Probe())
+        probed = self._only_answer(say.Probe(), say.Probed)
         return Video(
             uri=self.source.uri,
             sha256=self.source.sha256(),
@@ -64,6 +70,22 @@ class MediaReader:
             codecs=probed.codecs,
         )
 
+    def cuts(self, every_us: int) -> tuple[Instant, ...]:
+        """Where the video may be cut, in the pauses about so many microseconds apart.
+
+        None for a shorter video, and for one that must be decoded from its start. Raises
+        `MediaError` and `SourceError`.
+        """
+        divided = self._only_answer(say.Cuts(every_us=every_us), say.Divided)
+        edges = (0, *divided.at_us)
+        too_near = any(after - before < every_us // 2 for before, after in pairwise(edges))
+        if too_near or edges[-1] > self.limits.max_seconds * MICROSECONDS:
+            raise DecoderLost(
+                "the decoder cuts the video to pieces", fault=MediaFault.DECODER_CRASHED
+            )
+        self.plain = bool(divided.at_us)
+        return tuple(map(Instant, divided.at_us))
+
     def stills(
         self, video: Video, instants: Iterable[Instant], longest_side: int = 640
     ) -> Iterator[tuple[Instant, bytes]]:
@@ -77,6 +99,7 @@ class MediaReader:
             request = say.Stills(
                 instants_us=wanted[start : start + _STILLS],
                 longest_side=longest_side,
+                plain=self.plain,
             )
             missing = set(request.instants_us)
             for reply in self.ask(request, say.Finished):
@@ -86,7 +109,7 @@ class MediaReader:
     def ask(
         self,
         request: say.Request,
-        last: type[say.Finished] | type[say.Decoded] | type[say.Probed],
+        last: type[say.Finished | say.Decoded | say.Probed | say.Divided],
         check: Callable[[], None] = lambda: None,
     ) -> Generator[say.Reply]:
         """All answers to a request, up to the one of the class `last`.
@@ -160,9 +183,9 @@ class MediaReader:
         missing.remove(still.at_us)
         return jpeg
 
-    def _only_answer(self, request: say.Probe) -> say.Probed:
-        for reply in self.ask(request, say.Probed):
-            if isinstance(reply, say.Probed):
+    def _only_answer(self, request: say.Request, kind: type[_Answer]) -> _Answer:
+        for reply in self.ask(request, kind):
+            if isinstance(reply, kind):
                 return reply
         raise DecoderLost("the decoder does not answer", fault=MediaFault.DECODER_CRASHED)
 

@@ -27,15 +27,21 @@ _QUALITY = 85
 
 
 def stills(
-    upload: Upload, instants: Iterable[Instant], longest_side: int, limits: MediaLimits
+    upload: Upload,
+    instants: Iterable[Instant],
+    longest_side: int,
+    limits: MediaLimits,
+    *,
+    plain: bool = False,
 ) -> Iterator[tuple[Instant, bytes]]:
     """JPEGs of what the first video stream shows at these instants.
 
     At the time of a sampled frame that is this very frame; at another time, of speech, it is the
-    frame then on the screen. Where the container can, it jumps to each. Raises `MediaError`.
+    frame then on the screen. Where the container can, it jumps to each; `plain` as in
+    `passages`. Raises `MediaError`.
     """
     missing = sorted(set(instants))
-    for instant, picture in _jump(upload, sorted(missing), longest_side, limits):
+    for instant, picture in _jump(upload, sorted(missing), longest_side, limits, plain=plain):
         missing.remove(instant)
         yield from _still(instant, picture)
     if missing:
@@ -53,11 +59,12 @@ def _read(
 
 
 def _jump(
-    upload: Upload, wanted: list[Instant], longest_side: int, limits: MediaLimits
+    upload: Upload, wanted: list[Instant], longest_side: int, limits: MediaLimits, *, plain: bool
 ) -> Iterator[tuple[Instant, Picture]]:
     """Jump to each of the instants that are far apart; gives nothing where times are mended."""
     runs = list(_runs(wanted)) if wanted else []
-    with closing(jumps(upload, limits, [run[0].us for run in runs], longest_side)) as landings:
+    starts = [run[0].us for run in runs]
+    with closing(jumps(upload, limits, starts, longest_side, plain=plain)) as landings:
         for run, pictures in zip(runs, landings, strict=False):
             for instant, picture in _shown(pictures, run):
                 if picture.at <= instant:

@@ -26,7 +26,9 @@ from moderation.errors import (
     SourceError,
 )
 from moderation.media import protocol as say
+from moderation.media.cuts import cuts
 from moderation.media.decode import Decoder
+from moderation.media.excerpt import WHOLE, Excerpt
 from moderation.media.passage import passages
 from moderation.media.probe import probe
 from moderation.media.ring import RingWriter
@@ -87,6 +89,9 @@ class Worker:
                 self._decode(request)
             case say.Stills():
                 self._stills(request)
+            case say.Cuts():
+                found = cuts(self._upload, self._limits, request.every_us, self._pulse)
+                self.tell(say.Divided(at_us=found))
             case _:
                 self._note(request)
 
@@ -94,7 +99,8 @@ class Worker:
 
     def _decode(self, request: say.Decode) -> None:
         self._unwanted = say.Unwanted(rates=(), sound=not request.sound)
-        decoder = Decoder(self._upload, self._limits, request.longest_side, self._pulse)
+        excerpt = Excerpt(*request.section) if request.section else WHOLE
+        decoder = Decoder(self._upload, self._limits, request.longest_side, self._pulse, excerpt)
         # At one instant two streams show two pictures; what is seen in one holds for it alone.
         showing = Showing(self, self._limits, request, compares=lambda: decoder.videos == 1)
         with closing(decoder.events()) as events:
@@ -109,7 +115,13 @@ class Worker:
     def _look_closer(self, request: say.Decode) -> None:
         self._unwanted = say.Unwanted(rates=(), sound=True)
         showing = Showing(self, self._limits, request, compares=lambda: True)
-        windows = passages(self._upload, self._limits, request.windows, request.longest_side)
+        windows = passages(
+            self._upload,
+            self._limits,
+            request.windows,
+            request.longest_side,
+            plain=request.plain,
+        )
         with closing(windows):
             for pictures in windows:
                 for picture in pictures:
@@ -127,7 +139,10 @@ class Worker:
 
     def _stills(self, request: say.Stills) -> None:
         instants = map(Instant, request.instants_us)
-        for at, jpeg in stills(self._upload, instants, request.longest_side, self._limits):
+        found = stills(
+            self._upload, instants, request.longest_side, self._limits, plain=request.plain
+        )
+        for at, jpeg in found:
             self.tell(say.Still(at_us=at.us, jpeg=self.put(jpeg)))
         self.tell(say.Finished())
 

@@ -1,7 +1,7 @@
 """Where scans and jobs are kept: SQLite in WAL mode by default, PostgreSQL by URL."""
 
 from moderation.store.jobs import Jobs
-from moderation.store.leases import Failure, Hold, Leases, Work
+from moderation.store.leases import Failure, Hold, Leases, Place, Work
 from moderation.store.store import Store
 
-__all__ = ["Failure", "Hold", "Jobs", "Leases", "Store", "Work"]
+__all__ = ["Failure", "Hold", "Jobs", "Leases", "Place", "Store", "Work"]

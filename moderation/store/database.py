@@ -5,33 +5,41 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
-    InterfaceError,
     NoSuchModuleError,
-    OperationalError,
     StatementError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from moderation.errors import ModerationError, StoreBusy, StoreError
-from moderation.store import sqlite
+from moderation.store import postgresql, sqlite
 from moderation.store.models import Base
 
-__all__ = ["BUSY_TIMEOUT", "connect", "insert_new", "project_errors"]
+__all__ = ["BUSY_TIMEOUT", "connect", "insert_new", "project_errors", "retried"]
+
+Given = ParamSpec("Given")
+Got = TypeVar("Got")
 
 BUSY_TIMEOUT: Final = 10.0
 """Seconds to wait for another process' transaction; ours take milliseconds."""
 
-_INSERT: Final[dict[str, Callable[[type[Base]], postgresql.Insert | sqlite_dialect.Insert]]] = {
+_RETRIES: Final = 3
+"""Of a transaction that another stood in the way of: a few make way, more would hide a fault."""
+
+_INSERT: Final[
+    dict[str, Callable[[type[Base]], postgresql_dialect.Insert | sqlite_dialect.Insert]]
+] = {
     "sqlite": sqlite_dialect.insert,
-    "postgresql": postgresql.insert,
+    "postgresql": postgresql_dialect.insert,
 }
 
 
@@ -39,7 +47,7 @@ def connect(url: str, busy_timeout: float) -> Engine:
     """An engine for `url`. Raises `StoreError` for a URL that names no usable database."""
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed)
+        engine = create_engine(parsed, **_options(parsed, busy_timeout))
     except (ArgumentError, NoSuchModuleError):
         raise StoreError(
             "the database URL does not hold",
@@ -56,7 +64,28 @@ def connect(url: str, busy_timeout: float) -> Engine:
         if parsed.database:
             sqlite.make_folder(parsed.database)
         sqlite.configure(engine, busy_timeout)
+    else:
+        postgresql.configure(engine, busy_timeout)
     return engine
+
+
+def retried(transaction: Callable[Given, Got]) -> Callable[Given, Got]:
+    """Begin it anew when a deadlock or a serialization failure undid it, `_RETRIES` times at most.
+
+    For whatever is one transaction, and reads all that it decides by in there.
+    """
+
+    @wraps(transaction)
+    def again(*args: Given.args, **kwargs: Given.kwargs) -> Got:
+        for _ in range(_RETRIES):
+            try:
+                return transaction(*args, **kwargs)
+            except StoreBusy as error:
+                if not postgresql.is_conflict(error.__cause__):
+                    raise
+        return transaction(*args, **kwargs)
+
+    return again
 
 
 def insert_new(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -73,8 +102,19 @@ def project_errors(engine: Engine) -> Iterator[None]:
         yield
     except StatementError as error:
         raise _translate(error, _place(engine)) from error
+    except PoolTimeout as error:
+        raise StoreBusy(
+            f"all connections of this process to the database {_place(engine)} are in use",
+            hint="try again, or do less at once",
+        ) from error
     except sqlite3.Error as error:  # of a connection that SQLAlchemy does not watch
         raise sqlite.translate(error, _place(engine)) from error
+
+
+def _options(url: URL, busy_timeout: float) -> dict[str, Any]:
+    if url.get_backend_name() == "postgresql":
+        return {"pool_timeout": busy_timeout, **postgresql.options(url)}
+    return {}
 
 
 def _place(engine: Engine) -> str:
@@ -84,12 +124,8 @@ def _place(engine: Engine) -> str:
 def _translate(error: StatementError, place: str) -> ModerationError:
     if isinstance(error.orig, sqlite3.Error):
         return sqlite.translate(error.orig, place)
-    if isinstance(error, OperationalError | InterfaceError):
-        return StoreBusy(
-            f"the database {place} does not answer", hint="check that it runs and try again"
-        )
     if isinstance(error, DBAPIError):
-        return StoreError(f"the database {place} failed: {error.orig}", hint="see its log")
+        return postgresql.translate(error, place)
     return StoreError(
         f"this cannot be stored: {error.orig}", hint="report it to the plugin's author"
     )

@@ -6,17 +6,27 @@ import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from moderation.errors import ConfigurationError
 from moderation.job import Attempt, Job, JobState, Kind, Part, PartState, Submission
 from moderation.lanes import CONTROL
+from moderation.plan import AGAIN
 from moderation.policy import Policy
-from moderation.store.database import insert_new
-from moderation.store.models import AttemptRow, JobRow, PartRow, PolicyRow
+from moderation.store.database import insert_new, retried
+from moderation.store.models import (
+    AttemptRow,
+    CoverageRow,
+    JobRow,
+    PartRow,
+    PolicyRow,
+    ScanRow,
+    VerdictRow,
+)
 from moderation.store.store import Store
 from moderation.verdict import Action
 
@@ -25,7 +35,7 @@ __all__ = ["Jobs", "part_values"]
 _BATCH = 1_000
 """Submissions in one transaction: short enough for those who wait for its locks."""
 
-_STEPS = (Kind.DECIDE, Kind.SCAN, Kind.INGEST)
+_STEPS = (Kind.PUBLISH, Kind.DECIDE, Kind.SCAN, Kind.INGEST)
 """What ends a job goes before what begins one: less lies about half done."""
 
 
@@ -35,6 +45,7 @@ class Jobs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @retried
     def keep(self, policy: Policy) -> str:
         """Keep a policy for the workers; its digest."""
         with self._store.writing() as session:
@@ -43,6 +54,7 @@ class Jobs:
             insert_new(session, PolicyRow, [{**row, "text": policy.canonical}])
         return policy.ref.digest
 
+    @retried
     def submit(self, submissions: Sequence[Submission]) -> list[Job]:
         """A job for each, in their order: a new one, or the one that there is already."""
         jobs: list[Job] = []
@@ -106,6 +118,7 @@ class Jobs:
         with self._store.reading() as session:
             return {(lane, PartState(state)): n for lane, state, n in session.execute(found)}
 
+    @retried
     def cancel(self, job_id: str) -> Job:
         """Nobody works on it from now on; who does learns it at its next heartbeat."""
         with self._store.writing() as session:
@@ -118,35 +131,98 @@ class Jobs:
                     .where(PartRow.job_id == job_id, live)
                     .values(state=PartState.CANCELLED)
                 )
+                _give_up(session, job_id)
         return self.get(job_id)
 
-    def retry(self, job_id: str) -> Job:
-        """Try again what failed for good or was cancelled, and judge anew; what was seen stays."""
+    @retried
+    def retry(self, job_id: str, detectors: Collection[str] = ()) -> Job:
+        """Try again what failed for good or was cancelled, and judge anew; what was seen stays.
+
+        detectors  of which the lanes look again, even if they are done
+
+        Raises `ConfigurationError` for a detector that had no turn.
+        """
         with self._store.writing() as session:
             row = _locked(session, job_id)
             again = (PartState.DEAD, PartState.CANCELLED)
-            ended = [part for part in session.scalars(_of(job_id)) if part.state in again]
-            before = [part for part in ended if part.kind != Kind.DECIDE]
-            for part in before or ended:
+            parts = list(session.scalars(_of(job_id)))
+            opens = any(map(_is_looked_at, parts))  # a decision, when that is over
+            ended = [
+                part
+                for part in parts
+                if part.state in again and not (opens and part.kind == Kind.DECIDE)
+            ]
+            ended += _done_by(session, row, parts, detectors) if detectors else []
+            seeing = [part for part in ended if part.kind in (Kind.INGEST, Kind.SCAN)]
+            judging = [part for part in ended if part.kind == Kind.DECIDE]
+            for part in seeing or judging or ended:
                 _begin_again(session, part)
-            if before:  # what was judged without them is judged again, when they are done
+            if any(part.kind == Kind.INGEST for part in seeing) and detectors:
+                row.plan = {AGAIN: True}
+            if seeing:  # what was judged without them is judged again, when they are done
                 session.execute(
                     update(PartRow)
                     .where(PartRow.job_id == job_id, PartRow.kind == Kind.DECIDE)
                     .values(state=PartState.CANCELLED)
                 )
+                _give_up(session, job_id, PartRow.kind == Kind.DECIDE)
+            if seeing or judging:
+                row.state, row.finished_at = JobState.QUEUED, None
+                _take_back(session, job_id)
             if ended:
-                row.state, row.finished_at, row.error = JobState.QUEUED, None, ""
+                row.error = ""
         return self.get(job_id)
 
 
-def part_values(job: JobRow, kind: Kind, lane: str) -> dict[str, Any]:
+def _is_looked_at(part: PartRow) -> bool:
+    live = (PartState.QUEUED, PartState.RUNNING)
+    return part.kind in (Kind.INGEST, Kind.SCAN) and part.state in live
+
+
+def _done_by(
+    session: Session, job: JobRow, parts: Sequence[PartRow], detectors: Collection[str]
+) -> list[PartRow]:
+    """The parts in which these detectors had their turn, as far as they are done.
+
+    Who reads text has it in the decision; of a job that ended with its ingest, since the bytes
+    were known, that is begun again.
+    """
+    lanes = {
+        each: lane for lane, names in (job.plan or {}).get("lanes", {}).items() for each in names
+    }
+    known = {*lanes, *_covered(session, job)}
+    if unknown := sorted(set(detectors) - known):
+        raise ConfigurationError(
+            f"{', '.join(unknown)} had no turn in job {job.id}",
+            hint=f"name some of {', '.join(sorted(known))}"
+            if known
+            else "it was not looked at yet",
+        )
+    turns = [
+        (Kind.SCAN, lanes[each]) if each in lanes else (Kind.DECIDE, CONTROL) for each in detectors
+    ]
+    found = [part for part in parts if (part.kind, part.lane) in turns]
+    found = found or [part for part in parts if part.kind == Kind.INGEST]
+    return [part for part in found if part.state == PartState.DONE]
+
+
+def _covered(session: Session, job: JobRow) -> Iterable[str]:
+    """The detectors that its verdict speaks of."""
+    return session.scalars(
+        select(CoverageRow.detector)
+        .join(VerdictRow, VerdictRow.id == CoverageRow.verdict_id)
+        .join(ScanRow, ScanRow.id == VerdictRow.scan_id)
+        .where(ScanRow.scan_id == job.scan_id)
+    )
+
+
+def part_values(job: JobRow, kind: Kind, lane: str, number: int = 0) -> dict[str, Any]:
     """The columns of a new part that waits for a worker."""
     return {
         "job_id": job.id,
         "kind": kind,
         "lane": lane,
-        "number": 0,
+        "number": number,
         "rank": (9 - job.priority) * len(_STEPS) + _STEPS.index(kind),
         "tag": job.tag,
         "turn": job.turn,
@@ -181,7 +257,8 @@ def _submit(session: Session, submissions: Sequence[Submission]) -> list[Job]:
     known = _ids(session, keys)
     new = {key: each for key, each in zip(keys, submissions, strict=True) if key not in known}
     rows = [_row(key, each, turns.next(each.tag)) for key, each in new.items()]
-    insert_new(session, JobRow, rows)
+    # In one order, whoever submits: two that wait for each other's keys would be a deadlock.
+    insert_new(session, JobRow, sorted(rows, key=itemgetter("dedupe_key")))
     known = _ids(session, keys)
     ours = [row for row in rows if known[row["dedupe_key"]] == row["id"]]
     inserted = session.scalars(select(JobRow).where(JobRow.id.in_([row["id"] for row in ours])))
@@ -250,6 +327,30 @@ def _locked(session: Session, job_id: str) -> JobRow:
     return row
 
 
+def _give_up(session: Session, job_id: str, *which: ColumnElement[bool]) -> None:
+    """Whoever is at parts of the job does what nobody wants any more."""
+    parts = select(PartRow.id).where(PartRow.job_id == job_id, *which)
+    session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.part_id.in_(parts), AttemptRow.outcome == "")
+        .values(outcome="cancelled", ended_at=datetime.now(UTC))
+    )
+
+
+def _take_back(session: Session, job_id: str) -> None:
+    """What is to be published is that of the next decision, which opens the part again."""
+    unpublished = (
+        PartRow.kind == Kind.PUBLISH,
+        PartRow.state.in_((PartState.QUEUED, PartState.RUNNING)),
+    )
+    _give_up(session, job_id, *unpublished)
+    session.execute(
+        update(PartRow)
+        .where(PartRow.job_id == job_id, *unpublished)
+        .values(state=PartState.CANCELLED)
+    )
+
+
 def _begin_again(session: Session, part: PartRow) -> None:
     """Its earlier tries no longer count."""
     part.state, part.error, part.lease_us, part.progress = PartState.QUEUED, "", 0, 0.0
@@ -284,6 +385,7 @@ def _part(row: PartRow) -> Part:
         job_id=row.job_id,
         kind=Kind(row.kind),
         lane=row.lane,
+        number=row.number,
         state=PartState(row.state),
         attempt=row.attempt,
         progress=row.progress,

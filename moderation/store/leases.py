@@ -1,7 +1,8 @@
 """Leases: parts of jobs taken, kept, finished, given back, and taken from who has died.
 
 Each part has one owner until its lease runs out, by the database's clock. `attempt` is a fencing
-token: whatever an earlier owner still says changes nothing. Every method is one transaction.
+token: whatever an earlier owner still says changes nothing. Every method is one transaction, and
+locks the row of the job before those of its parts.
 """
 
 from __future__ import annotations
@@ -15,20 +16,30 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from moderation.errors import LeaseLost
 from moderation.job import JobState, Kind, Lease, PartState
 from moderation.lanes import CONTROL
 from moderation.policy import Policy
 from moderation.scan import Scan
 from moderation.store.clock import now_us
-from moderation.store.database import insert_new
+from moderation.store.database import insert_new, retried
 from moderation.store.jobs import part_values
 from moderation.store.models import AttemptRow, JobRow, PartResultRow, PartRow
+from moderation.store.parts import (
+    Place,
+    begin,
+    close_attempt,
+    held,
+    locked_job,
+    locked_part,
+    open_decision,
+    open_part,
+    results_of,
+)
 from moderation.store.save import save_scan
 from moderation.store.store import Store
 from moderation.timeline import MICROSECONDS
 
-__all__ = ["Failure", "Hold", "Leases", "Work"]
+__all__ = ["Failure", "Hold", "Leases", "Place", "Work"]
 
 _COUNTED = ("failed", "lost")
 """Outcomes of an attempt that use up one of those that a part has."""
@@ -47,8 +58,8 @@ class Work:
     """What a lease is on: the job's facts, and of a decision what all its parts saw.
 
     plan     what ingest found out; empty before
-    results  of each lane that saw something
-    dead     of each lane that failed for good, why
+    results  by lane and section, what was seen
+    dead     by lane and section, why nobody saw it
     """
 
     uri: str
@@ -56,8 +67,9 @@ class Work:
     policy: str
     tag: str
     plan: Any
-    results: Mapping[str, Any]
-    dead: Mapping[str, str]
+    results: Mapping[Place, Any]
+    dead: Mapping[Place, str]
+    scan_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +93,16 @@ class Leases:
 
     def __init__(self, store: Store, *, lease_s: float = 90, attempts: int = 3) -> None:
         self._store, self._lease_us = store, round(lease_s * MICROSECONDS)
-        self._most = attempts
+        self.attempts = attempts
 
-    def claim(self, lane: str, owner: str) -> Lease | None:
-        """The part of this lane whose turn it is, or nothing. Two callers never get one part."""
+    @retried
+    def claim(self, lane: str, owner: str, job_id: str | None = None) -> Lease | None:
+        """The part of this lane whose turn it is, or nothing; of one job when it is named.
+
+        Two callers never get one part.
+        """
         with self._store.writing() as session:
-            row = session.execute(self._claiming(lane, owner)).one_or_none()
+            row = session.execute(self._claiming(lane, owner, job_id)).one_or_none()
             if row is None:
                 return None
             lease = Lease(
@@ -94,6 +110,7 @@ class Leases:
                 job_id=row.job_id,
                 kind=Kind(row.kind),
                 lane=lane,
+                number=row.number,
                 attempt=row.attempt,
                 owner=owner,
             )
@@ -103,18 +120,14 @@ class Leases:
                     **attempt, started_at=datetime.now(UTC), outcome="", error="", traceback=""
                 )
             )
-            session.execute(
-                update(JobRow)
-                .where(JobRow.id == lease.job_id, JobRow.state == JobState.QUEUED)
-                .values(state=JobState.RUNNING)
-            )
+            begin(session, lease.job_id)
             return lease
 
     def work(self, lease: Lease) -> Work:
         """What is to be done under a lease."""
         with self._store.reading() as session:
             job = session.get_one(JobRow, lease.job_id)
-            results, dead = _results(session, job.id) if lease.kind is Kind.DECIDE else ({}, {})
+            results, dead = results_of(session, job.id) if lease.kind is Kind.DECIDE else ({}, {})
             return Work(
                 uri=job.uri,
                 pin=job.pin,
@@ -123,67 +136,100 @@ class Leases:
                 plan=job.plan,
                 results=results,
                 dead=dead,
+                scan_id=job.scan_id,
             )
 
+    @retried
     def renew(self, lease: Lease, progress: float = 0.0) -> Hold:
         """A heartbeat: it stays ours for as long again, unless it is no longer."""
         with self._store.writing() as session:
             values = {"lease_us": now_us() + self._lease_us, "progress": progress}
-            if session.execute(_held(lease).values(values)).rowcount:  # type: ignore[attr-defined]
+            if session.execute(held(lease).values(values)).rowcount:  # type: ignore[attr-defined]
                 return Hold.OURS
             state = session.scalar(select(PartRow.state).where(PartRow.id == lease.part_id))
             return Hold.CANCELLED if state == PartState.CANCELLED else Hold.LOST
 
-    def plan(self, lease: Lease, plan: Any, lanes: Sequence[str]) -> list[str]:
-        """End an ingest: the parts that its job needs, a decision alone where it needs none.
+    @retried
+    def plan(self, lease: Lease, plan: Any, lanes: Sequence[str], sections: int = 1) -> list[str]:
+        """End an ingest: a part for each lane and section, a decision alone where there is none.
 
-        Gives the lanes that have work now, as `seen` does.
+        Gives the lanes that have work now, once for each part, as `seen` does.
         """
         with self._store.writing() as session:
             job = self._end(session, lease)
             job.plan = plan
-            insert_new(session, PartRow, [part_values(job, Kind.SCAN, lane) for lane in lanes])
-            return [*lanes, *_open_decision(session, job)]
+            places = [Place(lane, number) for number in range(sections) for lane in lanes]
+            rows = [part_values(job, Kind.SCAN, each.lane, each.number) for each in places]
+            insert_new(session, PartRow, rows)
+            return [*(each.lane for each in places), *open_decision(session, job)]
 
+    @retried
     def seen(self, lease: Lease, result: Any) -> list[str]:
         """End a scan with what was seen; the last of a job's opens its decision."""
         with self._store.writing() as session:
             job = self._end(session, lease)
             session.execute(delete(PartResultRow).where(PartResultRow.part_id == lease.part_id))
             session.add(PartResultRow(part_id=lease.part_id, attempt=lease.attempt, content=result))
-            return _open_decision(session, job)
+            return open_decision(session, job)
 
-    def decided(self, lease: Lease, scan: Scan, policy: Policy, fingerprint: str) -> None:
-        """End a job: its scan with verdict and review item, stored in the same transaction."""
+    @retried
+    def decided(
+        self,
+        lease: Lease,
+        scan: Scan,
+        policy: Policy,
+        fingerprint: str,
+        *,
+        publish: bool = False,
+    ) -> list[str]:
+        """End a job: its scan with verdict and review item, stored in the same transaction.
+
+        With `publish` a part for that is opened; gives its lane.
+        """
         now = datetime.now(UTC)
         with self._store.writing() as session:
             job = self._end(session, lease)
             save_scan(session, scan, fingerprint=fingerprint, policy=policy.canonical, now=now)
             job.state, job.finished_at = JobState.DONE, now
-            job.scan_id, job.action = scan.id, scan.verdict.action
+            job.scan_id, job.action, job.error = scan.id, scan.verdict.action, ""
+            if publish:
+                open_part(session, job, Kind.PUBLISH)
+            return [CONTROL] if publish else []
 
-    def fail(self, lease: Lease, failure: Failure) -> None:
-        """End an attempt that came to nothing: the part waits for another, or is dead."""
+    @retried
+    def published(self, lease: Lease) -> None:
+        """End a publication."""
         with self._store.writing() as session:
-            job = _locked(session, lease.job_id)
-            part = _mine(session, lease)
-            _close(session, part, "failed", failure.error, failure.traceback)
-            self._again_or_dead(session, job, part, failure)
+            self._end(session, lease)
 
+    @retried
+    def fail(self, lease: Lease, failure: Failure) -> list[str]:
+        """End an attempt that came to nothing: the part waits for another, or is dead.
+
+        Gives the lane of the decision that waited for it alone.
+        """
+        with self._store.writing() as session:
+            job = locked_job(session, lease.job_id)
+            part = locked_part(session, lease)
+            close_attempt(session, part, "failed", failure.error, failure.traceback)
+            return self._again_or_dead(session, job, part, failure)
+
+    @retried
     def release(self, lease: Lease) -> None:
         """Give a part back untouched, as at a shutdown: another worker takes it at once."""
         with self._store.writing() as session:
-            part = _mine(session, lease)
-            _close(session, part, "released")
+            part = locked_part(session, lease)
+            close_attempt(session, part, "released")
             part.state, part.lease_us, part.owner = PartState.QUEUED, 0, ""
 
+    @retried
     def release_all(self, owner: str) -> int:
         """Give back all that a worker holds that ends now; how many parts that were."""
-        held = select(PartRow).where(PartRow.owner == owner, PartRow.state == PartState.RUNNING)
+        running = select(PartRow).where(PartRow.owner == owner, PartRow.state == PartState.RUNNING)
         with self._store.writing() as session:
-            parts = list(session.scalars(held.with_for_update()))
+            parts = list(session.scalars(running.with_for_update()))
             for part in parts:
-                _close(session, part, "released")
+                close_attempt(session, part, "released")
                 part.state, part.lease_us, part.owner = PartState.QUEUED, 0, ""
             return len(parts)
 
@@ -205,8 +251,12 @@ class Leases:
         with self._store.reading() as session:
             return {row.lane: row.parts for row in session.execute(found)}
 
-    def _claiming(self, lane: str, owner: str) -> Any:
-        ripe = (PartRow.state == PartState.QUEUED, PartRow.lease_us <= now_us())
+    def _claiming(self, lane: str, owner: str, job_id: str | None) -> Any:
+        # A sum, which no index holds: SQLite would choose that of the leases otherwise, and sort
+        # all that waits for every claim.
+        ripe = [PartRow.state == PartState.QUEUED, PartRow.lease_us + 0 <= now_us()]
+        if job_id is not None:
+            ripe.append(PartRow.job_id == job_id)
         turn = (
             select(PartRow.id)
             .where(PartRow.lane == lane, *ripe)
@@ -225,119 +275,71 @@ class Leases:
                 progress=0.0,
                 lease_us=now_us() + self._lease_us,
             )
-            .returning(PartRow.id.label("part_id"), PartRow.job_id, PartRow.kind, PartRow.attempt)
+            .returning(
+                PartRow.id.label("part_id"),
+                PartRow.job_id,
+                PartRow.kind,
+                PartRow.number,
+                PartRow.attempt,
+            )
             .execution_options(synchronize_session=False)
         )
 
     def _end(self, session: Session, lease: Lease) -> JobRow:
         """The part is done, if it still is ours."""
         # The job first: two parts that end at one time must see each other.
-        job = _locked(session, lease.job_id)
-        part = _mine(session, lease)
-        _close(session, part, "done")
+        job = locked_job(session, lease.job_id)
+        part = locked_part(session, lease)
+        close_attempt(session, part, "done")
         part.state, part.progress, part.error = PartState.DONE, 1.0, ""
         session.flush()
         return job
 
     def _again_or_dead(
         self, session: Session, job: JobRow, part: PartRow, failure: Failure
-    ) -> None:
+    ) -> list[str]:
         tried = session.scalar(
             select(func.count())
             .select_from(AttemptRow)
             .where(AttemptRow.part_id == part.id, AttemptRow.outcome.in_(_COUNTED))
         )
         part.error, part.owner = failure.error, ""
-        if failure.retry_s is not None and (tried or 0) < self._most:
+        if failure.retry_s is not None and (tried or 0) < self.attempts:
             delay_us = round(failure.retry_s * MICROSECONDS)
             part.state, part.lease_us = PartState.QUEUED, now_us() + delay_us
-            return
+            return []
         part.state = PartState.DEAD
         session.flush()
         if part.kind == Kind.SCAN:
-            _open_decision(session, job)
+            return open_decision(session, job)
+        if part.kind == Kind.PUBLISH:  # it has its verdict all the same
+            job.error = failure.error
         else:
             job.state, job.finished_at = JobState.FAILED, datetime.now(UTC)
             job.error = failure.error
+        return []
 
+    @retried
     def _reap_one(self) -> bool:
         expired = (
             select(PartRow.id, PartRow.job_id)
             .where(PartRow.state == PartState.RUNNING, PartRow.lease_us < now_us())
             .limit(1)
         )
+        # Of a job that nobody is busy with: one that a frozen process holds must not keep the
+        # others waiting.
+        free = expired.join(JobRow).with_for_update(of=JobRow, skip_locked=True)
         with self._store.writing() as session:
-            found = session.execute(expired).one_or_none()
+            found = session.execute(free).one_or_none()
             if found is None:
                 return False
-            job = _locked(session, found.job_id)
+            job = locked_job(session, found.job_id)
             part = session.get_one(PartRow, found.id, with_for_update=True, populate_existing=True)
             still = session.scalar(
                 expired.with_only_columns(PartRow.id).where(PartRow.id == found.id)
             )
             if still is not None:
                 error = f"the worker {part.owner} fell silent"
-                _close(session, part, "lost", error)
+                close_attempt(session, part, "lost", error)
                 self._again_or_dead(session, job, part, Failure(error=error, retry_s=0))
         return True
-
-
-def _held(lease: Lease) -> Any:
-    return update(PartRow).where(
-        PartRow.id == lease.part_id,
-        PartRow.attempt == lease.attempt,
-        PartRow.owner == lease.owner,
-        PartRow.state == PartState.RUNNING,
-    )
-
-
-def _locked(session: Session, job_id: str) -> JobRow:
-    return session.get_one(JobRow, job_id, with_for_update=True, populate_existing=True)
-
-
-def _mine(session: Session, lease: Lease) -> PartRow:
-    part = session.get_one(PartRow, lease.part_id, with_for_update=True, populate_existing=True)
-    if (part.state, part.attempt, part.owner) != (PartState.RUNNING, lease.attempt, lease.owner):
-        raise LeaseLost(
-            f"part {lease.part_id} of job {lease.job_id} is no longer ours ({part.state})",
-            hint="nothing is to be done: who has it now goes on",
-        )
-    return part
-
-
-def _close(
-    session: Session, part: PartRow, outcome: str, error: str = "", traceback: str = ""
-) -> None:
-    session.execute(
-        update(AttemptRow)
-        .where(AttemptRow.part_id == part.id, AttemptRow.number == part.attempt)
-        .values(outcome=outcome, error=error, traceback=traceback, ended_at=datetime.now(UTC))
-    )
-
-
-def _open_decision(session: Session, job: JobRow) -> list[str]:
-    """Once, when all that the job waited for has ended one way or another; its lane, then."""
-    unfinished = (PartState.QUEUED, PartState.RUNNING)
-    waits = (PartRow.job_id == job.id, PartRow.kind != Kind.DECIDE, PartRow.state.in_(unfinished))
-    if session.scalar(select(func.count()).select_from(PartRow).where(*waits)):
-        return []
-    insert_new(session, PartRow, [part_values(job, Kind.DECIDE, CONTROL)])
-    session.execute(
-        update(PartRow)
-        .where(PartRow.job_id == job.id, PartRow.kind == Kind.DECIDE)
-        .where(PartRow.state == PartState.CANCELLED)
-        .values(state=PartState.QUEUED, lease_us=0, progress=0.0)
-    )
-    return [CONTROL]
-
-
-def _results(session: Session, job_id: str) -> tuple[dict[str, Any], dict[str, str]]:
-    parts = select(PartRow).where(PartRow.job_id == job_id, PartRow.kind == Kind.SCAN)
-    rows = list(session.scalars(parts))
-    dead = {row.lane: row.error for row in rows if row.state == PartState.DEAD}
-    found = (
-        select(PartRow.lane, PartResultRow.content)
-        .join(PartResultRow, PartResultRow.part_id == PartRow.id)
-        .where(PartRow.job_id == job_id, PartRow.state == PartState.DONE)
-    )
-    return {row.lane: row.content for row in session.execute(found)}, dead

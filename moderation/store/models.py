@@ -7,6 +7,7 @@
                                 └─ review_item
     job ── part ─┬─ attempt
                  └─ part_result
+    worker                              who is there, for `status` and metrics
 
 Nothing is deleted: what a newer scan or verdict replaces is no longer `current`.
 """
@@ -37,6 +38,7 @@ __all__ = [
     "UriRow",
     "VerdictRow",
     "VideoRow",
+    "WorkerRow",
 ]
 
 Key = BigInteger().with_variant(Integer, "sqlite")
@@ -222,7 +224,10 @@ class ReviewItemRow(Base):
 
 class JobRow(Base):
     __tablename__ = "job"
-    __table_args__ = (Index("ix_job_state", "state", "submitted_at"),)
+    __table_args__ = (
+        Index("ix_job_state", "state", "submitted_at"),
+        Index("ix_job_uri", "uri", postgresql_using="hash"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     dedupe_key: Mapped[str] = mapped_column(unique=True)
@@ -292,3 +297,31 @@ class PartResultRow(Base):
     part_id: Mapped[int] = mapped_column(ForeignKey("part.id"), primary_key=True)
     attempt: Mapped[int]
     content: Mapped[Any] = mapped_column(Json)
+
+
+class WorkerRow(Base):
+    """Who works here; nothing depends on it but what people and autoscalers are told."""
+
+    __tablename__ = "worker"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """As in `part.owner`."""
+    host: Mapped[str]
+    lanes: Mapped[Any] = mapped_column(Json)
+    device: Mapped[str]
+    began_us: Mapped[int] = mapped_column(BigInteger)
+    seen_us: Mapped[int] = mapped_column(BigInteger)
+    until_us: Mapped[int] = mapped_column(BigInteger)
+    """Silent beyond this, it is gone. By the database's clock, as the others."""
+    gpu_used: Mapped[int] = mapped_column(BigInteger)
+    gpu_total: Mapped[int] = mapped_column(BigInteger)
+    """Bytes of the GPU that it uses; 0: none, or not known yet."""
+
+
+Index("ix_job_finished_at", JobRow.finished_at, JobRow.submitted_at)
+Index(
+    "ix_attempt_counted",
+    AttemptRow.ended_at,
+    sqlite_where=sql("outcome IN ('failed', 'lost')"),
+    postgresql_where=sql("outcome IN ('failed', 'lost')"),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence, Set
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
@@ -115,7 +115,9 @@ def _save_evidence(session: Session, evidence: Sequence[Evidence], scan_id: int)
 
 
 def _producer_ids(session: Session, producers: Set[Producer]) -> dict[Producer, int]:
-    insert_new(session, ProducerRow, [asdict(producer) for producer in producers])
+    # In one order, whoever saves: two that wait for each other's rows would be a deadlock.
+    ordered = sorted(producers, key=lambda each: astuple(each))
+    insert_new(session, ProducerRow, [asdict(producer) for producer in ordered])
     return {producer: _producer_id(session, producer) for producer in producers}
 
 

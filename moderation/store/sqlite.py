@@ -149,6 +149,11 @@ def translate(error: sqlite3.Error, place: str) -> ModerationError:
             hint="correct the permissions of the file and its folder, or choose another place "
             "with MODERATION_DATABASE",
         )
+    if name.startswith("SQLITE_IOERR"):
+        return StoreError(
+            f"the disk of the database {place} fails ({error})",
+            hint="see the log of the machine's kernel; what was acknowledged is in the file",
+        )
     return StoreError(
         f"the database {place} failed: {error}", hint="`moderation doctor` looks closer"
     )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from moderation.policy import Policy
 from moderation.scan import Scan
 from moderation.store import schema, sqlite
-from moderation.store.database import BUSY_TIMEOUT, connect, project_errors
+from moderation.store.database import BUSY_TIMEOUT, connect, project_errors, retried
 from moderation.store.load import load_scan
 from moderation.store.models import EvidenceRow, PolicyRow, ScanRow, VerdictRow, VideoRow
 from moderation.store.save import save_scan
@@ -35,18 +35,28 @@ class Store:
         self.engine = engine
 
     @classmethod
-    def open(cls, url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Self:
-        """Open the database, making or upgrading its tables.
+    def open(
+        cls, url: str, *, busy_timeout: float = BUSY_TIMEOUT, upgrade: bool | None = None
+    ) -> Self:
+        """Open the database.
 
-        `busy_timeout` is how many seconds to wait for another process' transaction. Raises
-        `StoreError` for a place that cannot be written, a file that is no database, one of
-        another application, and one that a newer version wrote.
+        `busy_timeout` is how many seconds to wait for another process' transaction. `upgrade` says
+        whether to make its tables or bring them up to date; unset, that is done for SQLite, which
+        is one machine's, and left to `moderation db upgrade` for PostgreSQL: there programs of two
+        versions may be at work, and whoever makes tables may need other rights.
+
+        Raises `StoreError` for a place that cannot be written, a file that is no database, one of
+        another application, tables that are too old, and tables that a newer version made unfit.
         """
         engine = connect(url, busy_timeout)
+        is_file = engine.dialect.name == "sqlite"
         try:
             with project_errors(engine):
-                schema.upgrade(engine)
-                if engine.dialect.name == "sqlite":
+                if is_file if upgrade is None else upgrade:
+                    schema.upgrade(engine)
+                else:
+                    schema.check(engine)
+                if is_file:
                     sqlite.use_wal(engine)
         except BaseException:
             engine.dispose()
@@ -71,6 +81,7 @@ class Store:
         """What an operator should know of this database, one sentence each; for `doctor`."""
         return sqlite.warnings(self.engine) if self.engine.dialect.name == "sqlite" else ()
 
+    @retried
     def save(self, scan: Scan, policy: Policy, *, fingerprint: str) -> None:
         """Keep a scan: video, evidence, coverage, verdict and, if a person is needed, its item.
 

@@ -19,6 +19,7 @@ from moderation.media import (
 )
 from moderation.media.groups import Want
 from moderation.scan import Video
+from moderation.section import Section
 from moderation.source import Source
 
 __all__ = ["Decoded", "decoded"]
@@ -54,7 +55,12 @@ class Decoded:
         ]
 
 
-def decoded(path: str | PathLike[str], *wants: Want, limits: MediaLimits | None = None) -> Decoded:
+def decoded(
+    path: str | PathLike[str],
+    *wants: Want,
+    limits: MediaLimits | None = None,
+    section: Section | None = None,
+) -> Decoded:
     """Decode a file as a scan does and keep everything, so for short clips only.
 
     Unless `limits` says otherwise, frames that look alike are all handed over.
@@ -63,7 +69,7 @@ def decoded(path: str | PathLike[str], *wants: Want, limits: MediaLimits | None 
     """
     with Source.open(path) as source, MediaReader(source, limits or _ALL) as media:
         video = media.probe()
-        decode = broadcast(media, video, wants)
+        decode = broadcast(media, video, wants, section=section)
         with ThreadPoolExecutor(max(1, len(wants))) as readers:
             reading = [readers.submit(list, feed) for feed in decode.feeds]
             outcome = decode.run()

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from moto.server import ThreadedMotoServer
 
+from tests.services.bucket import Amazon
 from tests.services.postgres_server import PostgresServer
 from tests.services.redis_server import RedisServer
 from tests.services.server import Server
@@ -38,18 +40,53 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """A new, empty database."""
+    """A new database, after `moderation db upgrade`."""
     url = postgres_server.create_database()
     yield url
     postgres_server.drop_database(url)
 
 
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A new database without a table."""
+    url = postgres_server.create_database(empty=True)
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that is not there yet, or is empty."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    return str(request.getfixturevalue("empty_postgres_url"))
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database that is not there yet, or is empty: of each kind that the store knows."""
+    """A database that nothing was stored in yet: of each kind that the store knows."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'moderation.db'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """URL of S3 and SQS."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://127.0.0.1:{1}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def amazon(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Amazon:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tests")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return Amazon.at(endpoint, f"uploads-{abs(hash(request.node.name))}")
 
 
 def installed(kind: type[Kind]) -> type[Kind]:

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -61,6 +62,9 @@ class Colours(Detector):
                 red, green, blue = (int(each) for each in frame.image.mean(axis=(0, 1)))
                 if red > 200 and green < 50 and blue < 50:
                     raise RuntimeError("it is red")
+                if green > 200 and red < 50 and blue > 200:
+                    os.kill(os.getppid(), signal.SIGKILL)
+                    os.kill(os.getpid(), signal.SIGKILL)
                 if green > 200 and red < 50 and blue < 50:
                     os.kill(os.getpid(), signal.SIGKILL)
                 if blue > 200 and red < 50 and green < 50:
@@ -117,6 +121,8 @@ class Installation:
             jobs=JobSettings.model_validate(self._jobs),
             s3=s3 or S3Settings(),
         )
+        self.more: dict[str, str] = {}
+        """Variables of its environment besides those of its settings."""
         self._workers: list[Worker] = []
 
     @property
@@ -132,6 +138,7 @@ class Installation:
             "MODERATION_PLUGINS": "trivial,workers",
             "MODERATION_S3__ENDPOINT_URL": self.settings.s3.endpoint_url,
             **{f"MODERATION_JOBS__{key.upper()}": str(value) for key, value in self._jobs.items()},
+            **self.more,
         }
 
     @property
@@ -152,6 +159,16 @@ class Installation:
         log = self._folder / f"worker{number}.log"
         self._workers.append(Worker(self.environment, log, arguments))
         return self._workers[-1]
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[None]:
+        """A command of `moderation` that goes on until it is told to stop."""
+        process = subprocess.Popen([*_COMMAND, *arguments], env=self.environment, cwd=self._folder)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command of `moderation`."""
@@ -180,6 +197,13 @@ class Installation:
 _COMMAND = (sys.executable, "-c", "from moderation.cli import main; main()")
 
 
+def _runs_tasks(process: psutil.Process) -> bool:
+    try:
+        return "semaphore_tracker" not in " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it is being replaced
+        return False
+
+
 class Worker:
     """One `moderation worker`, with its pool process."""
 
@@ -204,7 +228,7 @@ class Worker:
     def pool(self) -> list[int]:
         """The processes below it that run tasks; another counts its semaphores."""
         below = psutil.Process(self._process.pid).children()
-        return [each.pid for each in below if "semaphore_tracker" not in " ".join(each.cmdline())]
+        return [each.pid for each in below if _runs_tasks(each)]
 
     @property
     def is_running(self) -> bool:

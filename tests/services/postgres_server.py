@@ -6,12 +6,14 @@ import importlib.util
 import itertools
 import shutil
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import psutil
 import psycopg
 from psycopg import sql
 
+from moderation.store import Store
 from tests.services.server import Server, until
 
 __all__ = ["PostgresServer"]
@@ -97,11 +99,24 @@ class PostgresServer(Server):
         super().kill()
         until(lambda: not any(map(_alive, children)), "the end of PostgreSQL's processes")
 
-    def create_database(self) -> str:
-        """The URL of a new, empty database; a killed server is started first."""
+    def create_database(self, *, empty: bool = False) -> str:
+        """The URL of a new database with our tables, or none; a killed server is started first."""
         self.start()
         name = next(self._names)
+        template = "template1" if empty else self._upgraded
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._administer(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return self._url(name)
+
+    @cached_property
+    def _upgraded(self) -> str:
+        """The name of a database whose tables the others are copies of: that is faster."""
+        name = "upgraded"
         self._administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        Store.open(self._url(name), upgrade=True).close()
+        return name
+
+    def _url(self, name: str) -> str:
         return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/{name}"
 
     def drop_database(self, url: str) -> None:

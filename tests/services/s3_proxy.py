@@ -37,13 +37,13 @@ class S3Proxy:
     """An HTTP proxy on 127.0.0.1 before a server on a port of this machine.
 
     asked   method and `Range` of every request so far
-    faults  what happens to the next requests, one each
+    faults  what happens to the next requests, one each; None: nothing
     """
 
     def __init__(self, port: int) -> None:
         self.upstream = port
         self.asked: list[tuple[str, str]] = []
-        self.faults: deque[Fault] = deque()
+        self.faults: deque[Fault | None] = deque()
         proxy = self
 
         class Handler(_Handler):
@@ -91,14 +91,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.owner.asked.append((self.command, self.headers.get("Range", "")))
         fault = self.owner.faults.popleft() if self.owner.faults else None
         if isinstance(fault, Answer):
             self._answer(fault)
         else:
-            self._forward(fault)
+            self._forward(content, fault)
 
-    do_HEAD = do_GET  # noqa: N815 (the name is http.server's)
+    do_HEAD = do_PUT = do_GET  # noqa: N815 (the names are http.server's)
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests ask `asked`."""
@@ -112,9 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _forward(self, fault: Cut | None) -> None:
+    def _forward(self, content: bytes, fault: Cut | None) -> None:
         upstream = http.client.HTTPConnection("127.0.0.1", self.owner.upstream, timeout=30)
-        upstream.request(self.command, self.path, headers=dict(self.headers))
+        headers = {name: value for name, value in self.headers.items() if name != "Expect"}
+        upstream.request(self.command, self.path, content or None, headers)
         answer = upstream.getresponse()
         body = answer.read()
         upstream.close()

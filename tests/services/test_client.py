@@ -13,6 +13,7 @@ from moderation.config import Settings
 from moderation.errors import ConfigurationError, PolicyError, SourceError, StillRunning
 from moderation.job import Job, JobState, Pinned
 from moderation.job_settings import JobSettings
+from moderation.s3_settings import S3Settings
 from moderation.testing.clips import BLACK, Clip
 from tests.services.redis_server import RedisServer
 
@@ -66,6 +67,41 @@ def test_what_cannot_be_opened_is_refused_at_once(client: Client, tmp_path: Path
     with pytest.raises(SourceError, match="there is no such file"):
         client.submit(tmp_path / "nothing.mp4")
     assert not client.jobs()
+
+
+def test_of_many_each_says_whether_it_can_be_opened(
+    client: Client, clip: Path, tmp_path: Path
+) -> None:
+    opened, missing, again = client.pin_many([clip, tmp_path / "nothing.mp4", str(clip)])
+    assert opened == again == client.pin(clip)
+    assert isinstance(missing, SourceError)
+
+
+def test_who_knows_a_version_learns_whether_it_has_a_job(client: Client) -> None:
+    first, second = Pinned("s3://b/a", "etag:1"), Pinned("s3://b/a", "etag:2")
+    client.submit_many([first])
+    assert client.known([first, second]) == [True, False]
+    assert client.known([first], policy="light") == [False]
+    assert client.pins(["s3://b/a", "s3://b/b"]) == {"s3://b/a": {"etag:1"}}
+
+
+def test_thousands_are_one_call(client: Client) -> None:
+    jobs = client.submit_many(Pinned(f"s3://b/{n}", "etag:1") for n in range(2_500))
+    assert client.waiting() == 2_500
+    jobs[17].cancel()
+    outcomes = client.outcomes(jobs)
+    assert len(outcomes) == 2_500
+    assert [name for name, each in outcomes.items() if each.state.is_final] == [jobs[17].id]
+
+
+def test_fault_105_a_bucket_that_is_not_listed_is_refused_unasked(settings: Settings) -> None:
+    s3 = S3Settings(endpoint_url="http://127.0.0.1:9", buckets=("ours",))
+    with Client(settings.model_copy(update={"s3": s3})) as client:
+        for given in ("s3://others/a.mp4", Pinned("s3://others/a.mp4", "etag:1")):
+            with pytest.raises(SourceError, match=r"others is not among s3\.buckets"):
+                client.submit_many([given])
+        client.submit_many([Pinned("s3://ours/a.mp4", "etag:1")])
+        assert [job.job.uri for job in client.jobs()] == ["s3://ours/a.mp4"]
 
 
 def test_a_policy_or_priority_that_there_is_not_is_refused(client: Client, clip: Path) -> None:

@@ -170,6 +170,46 @@ def test_what_ends_a_job_goes_before_what_begins_one(submit: Any, leases: Leases
 # Done
 
 
+def test_every_section_of_every_lane_is_a_part(submit: Any, leases: Leases, jobs: Jobs) -> None:
+    job = submit()
+    lanes = leases.plan(taken(leases), None, ["gpu", "cpu"], sections=3)
+    assert sorted(lanes) == ["cpu"] * 3 + ["gpu"] * 3, "as many workers as there are parts"
+    for lane in ("gpu", "cpu"):
+        for number in range(3):
+            assert leases.claim(CONTROL, "one") is None
+            lease = taken(leases, lane)
+            assert (lease.kind, lease.number) == (Kind.SCAN, number)
+            leases.seen(lease, f"{lane} {number}")
+    results = leases.work(taken(leases)).results
+    assert results == {(lane, n): f"{lane} {n}" for lane in ("gpu", "cpu") for n in range(3)}
+    assert [part.number for part in jobs.get(job.id).parts] == [0, 0, 0, 1, 1, 2, 2, 0]
+
+
+def test_a_worker_may_go_on_with_the_job_that_it_has_open(submit: Any, leases: Leases) -> None:
+    first, second = submit("a"), submit("b")
+    assert leases.claim(CONTROL, "one", second.id).job_id == second.id  # type: ignore[union-attr]
+    assert leases.claim(CONTROL, "one", second.id) is None
+    assert taken(leases).job_id == first.id
+
+
+def test_a_publication_follows_its_verdict_and_cannot_take_it_back(
+    submit: Any, leases: Leases, jobs: Jobs, policy: Policy
+) -> None:
+    job, scan = submit(), make_scan(make_evidence(), policy=policy.ref)
+    assert leases.decided(to_the_decision(leases), scan, policy, "all", publish=True) == [CONTROL]
+    assert jobs.get(job.id).state is JobState.DONE, "who waits for the verdict has it"
+    lease = taken(leases)
+    assert (lease.kind, leases.work(lease).scan_id) == (Kind.PUBLISH, scan.id)
+    leases.fail(lease, Failure(error="no such bucket"))
+    failed = jobs.get(job.id)
+    assert (failed.state, failed.error) == (JobState.DONE, "no such bucket")
+    assert [part.kind for part in jobs.dead()] == [Kind.PUBLISH]
+    assert jobs.retry(job.id).state is JobState.DONE
+    leases.published(taken(leases))
+    ended = jobs.get(job.id)
+    assert ({part.state for part in ended.parts}, ended.error) == ({PartState.DONE}, "")
+
+
 def test_a_job_goes_from_ingest_over_its_lanes_to_a_verdict(
     submit: Any, leases: Leases, jobs: Jobs, policy: Policy
 ) -> None:
@@ -181,7 +221,7 @@ def test_a_job_goes_from_ingest_over_its_lanes_to_a_verdict(
     lease = taken(leases)
     work = leases.work(lease)
     assert (work.plan, work.dead) == ({"video": 1}, {})
-    assert work.results == {"gpu": "seen by gpu", "cpu": "heard by cpu"}
+    assert work.results == {("gpu", 0): "seen by gpu", ("cpu", 0): "heard by cpu"}
     end(leases, lease, policy)
     done = jobs.get(job.id)
     assert (done.state, done.action, done.progress) == (JobState.DONE, Action.REVIEW, 1)
@@ -290,7 +330,8 @@ def test_a_dead_lane_does_not_hide_what_the_others_saw(submit: Any, leases: Leas
     leases.seen(taken(leases, "cpu"), "heard")
     leases.fail(taken(leases, "gpu"), Failure(error="out of memory"))
     work = leases.work(taken(leases))
-    assert (work.results, work.dead) == ({"cpu": "heard"}, {"gpu": "out of memory"})
+    assert work.results == {("cpu", 0): "heard"}
+    assert work.dead == {("gpu", 0): "out of memory"}
 
 
 def test_a_failure_that_may_pass_waits(submit: Any, leases: Leases) -> None:
@@ -349,7 +390,7 @@ def test_a_dead_lane_that_is_tried_again_is_judged_again(
     assert leases.claim(CONTROL, "one") is None
     leases.seen(taken(leases, "gpu"), "seen")
     lease = taken(leases)
-    assert leases.work(lease).results == {"cpu": "heard", "gpu": "seen"}
+    assert leases.work(lease).results == {("cpu", 0): "heard", ("gpu", 0): "seen"}
     end(leases, lease, policy, name="again.mp4")
     assert jobs.get(job.id).state is JobState.DONE
 

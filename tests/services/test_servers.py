@@ -5,21 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, Table, create_engine, inspect, select, text
 
 from moderation.errors import StoreBusy
 from moderation.policy import Policy
-from moderation.store import Store, schema
-from moderation.store.models import Base
+from moderation.store import Store
 from moderation.testing.scans import make_evidence, make_failed_scan, make_scan
 from tests.services.conftest import installed
 from tests.services.postgres_server import PostgresServer
@@ -212,72 +207,6 @@ def test_a_scan_comes_back_as_it_was(database_url: str, policy: Policy) -> None:
         stored = {each.id: each for each in store.scans()}
         assert stored == {each.id: each for each in (scan, short, failed)}
         assert store.find(scan.video.sha256, "all", policy.ref.digest) == scan
-
-
-def test_the_migrations_make_the_tables_of_the_models(database_url: str) -> None:
-    with Store.open(database_url) as store, store.engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection, opts={"version_table": schema.VERSION_TABLE, "compare_type": False}
-        )
-        assert compare_metadata(context, Base.metadata) == []
-
-
-def test_many_openers_of_one_new_database_all_succeed(postgres_url: str) -> None:
-    impatient = f"{postgres_url}?options=-clock_timeout%3D10s"
-    with ThreadPoolExecutor(8) as pool:
-        for store in pool.map(Store.open, [impatient] * 8):
-            store.close()
-
-
-def of_the_first_version(url: str, today: str) -> None:
-    """Fill the empty database `url` with the first tables, and with what `today` has for them."""
-    with pytest.MonkeyPatch.context() as then:
-        then.setattr(schema, "REVISION", "0001")
-        Store.open(url).close()
-    source, target = create_engine(today), create_engine(url)
-    with source.connect() as reading, target.begin() as writing:
-        copy(reading, writing)
-    source.dispose()
-    target.dispose()
-
-
-def copy(reading: Connection, writing: Connection) -> None:
-    old = MetaData()
-    old.reflect(writing)
-    for table in old.sorted_tables:
-        if table.name != schema.VERSION_TABLE:
-            rows = reading.execute(select(table)).mappings().all()
-            if rows:
-                writing.execute(table.insert(), [dict(row) for row in rows])
-            number_on(table, writing)
-
-
-def number_on(table: Table, writing: Connection) -> None:
-    """Rows that are inserted with their numbers do not move the sequence of these."""
-    for column in inspect(writing).get_columns(table.name):
-        if "nextval" in (column["default"] or ""):
-            writing.execute(
-                text(
-                    f"SELECT setval(pg_get_serial_sequence('{table.name}', '{column['name']}'),"
-                    f" (SELECT coalesce(max({column['name']}), 0) + 1 FROM {table.name}), false)"
-                )
-            )
-
-
-def test_a_postgresql_of_the_first_version_keeps_its_scans_and_takes_new_ones(
-    postgres_server: PostgresServer, postgres_url: str, policy: Policy
-) -> None:
-    old = make_scan(make_evidence(), policy=policy.ref)
-    new = make_scan(make_evidence(), name="new.mp4", policy=policy.ref, sandbox=("rlimits",))
-    today = postgres_server.create_database()
-    with Store.open(today) as store:
-        store.save(old, policy, fingerprint="all")
-    of_the_first_version(postgres_url, today)
-    with Store.open(postgres_url) as store:
-        assert store.find(old.video.sha256, "all", policy.ref.digest) == old
-        store.save(new, policy, fingerprint="all")
-        assert {each.id for each in store.scans()} == {old.id, new.id}
-    postgres_server.drop_database(today)
 
 
 def test_a_store_outlives_a_restart_of_its_database(

@@ -25,6 +25,7 @@ from tests.services.installation import Installation, until
 from tests.services.redis_server import RedisServer
 
 RED, GREEN, BLUE = solid(255, 0, 0), solid(0, 255, 0), solid(0, 0, 255)
+CYAN = solid(0, 255, 255)
 
 Film = Callable[..., Path]
 
@@ -98,7 +99,7 @@ def test_known_bytes_are_judged_anew_without_a_look(fleet: Installation, film: F
         first = client.submit(path).wait(60)
         again = client.submit(path, policy="light").wait(60)
         assert again.id != first.id
-        assert [part.kind for part in again.job.parts] == [Kind.INGEST]
+        assert Kind.SCAN not in {part.kind for part in again.job.parts}
         assert again.evidence == first.evidence
         assert again.verdict.policy.name == "light"
 
@@ -221,6 +222,26 @@ def test_a_detector_that_raises_costs_its_own_coverage(
         job = client.submit(film(RED)).wait(60)
         assert job.verdict.action is Action.INCOMPLETE
         assert "it is red" in job.scan.coverage[0].reason
+
+
+def test_fault_004_a_poison_that_takes_the_whole_worker_along_is_tried_no_more_often(
+    tmp_path: Path, postgres_url: str, redis_server: RedisServer, film: Film
+) -> None:
+    fleet = Installation(tmp_path / "home", postgres_url, redis_server.url, lease_s=3)
+    try:
+        with fleet.client() as client:
+            poison = client.submit(film(CYAN))
+            for number in range(3):
+                worker = fleet.worker()
+                until(lambda: not worker.is_running, f"death number {number}")  # noqa: B023
+            fleet.worker()
+            assert poison.wait(60).verdict.action is Action.INCOMPLETE
+            innocent = client.submit(film(WHITE)).wait(60)
+            assert innocent.verdict.action is Action.REVIEW
+        outcomes = [each.outcome for each in attempts(fleet, poison, Kind.SCAN)]
+        assert outcomes == ["lost"] * 3
+    finally:
+        fleet.close()
 
 
 def test_fault_023_a_worker_that_is_told_to_stop_gives_its_part_back(

@@ -13,7 +13,10 @@ __all__ = ["register_commands"]
 
 @hookimpl
 def register_commands(register: Callable[[click.Command], None]) -> None:
-    from moderation_workers.command import watch, worker
+    from moderation_workers.command import worker
+    from moderation_workers.up import up
+    from moderation_workers.watch import watch
 
+    register(up)
     register(worker)
     register(watch)

@@ -1,21 +1,20 @@
-"""`moderation worker` and `moderation watch`: what runs on the machines of a fleet."""
+"""`moderation worker`: what runs on the machines of a fleet."""
 
 from __future__ import annotations
 
 import os
+import platform
 import signal
 from collections.abc import Sequence
 
 import click
 
-from moderation.client import Client
 from moderation.config import Settings
 from moderation.errors import ConfigurationError
 from moderation.lanes import CONTROL, check
-from moderation.policy import Policy
-from moderation_workers.filter import Filter
+from moderation.store import Store
 
-__all__ = ["watch", "worker"]
+__all__ = ["worker"]
 
 
 @click.command()
@@ -25,85 +24,54 @@ __all__ = ["watch", "worker"]
     multiple=True,
     help="A lane to serve; more than once for more.  [default: all]",
 )
-@click.option("--device", help="auto, cpu, mps, cuda or cuda:N.  [default: the setting]")
-@click.option("--log-level", default="info", show_default=True, help="Celery's.")
-def worker(lanes: Sequence[str], device: str | None, log_level: str) -> None:
+@click.option(
+    "--device",
+    help="auto, cpu, mps, cuda (any that is free) or cuda:N.  [default: the setting]",
+)
+@click.option("--share-device", is_flag=True, help="With other workers that share it as well.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65_535),
+    help="Answer Prometheus there.  [default: the setting]",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(("debug", "info", "warning", "error", "critical"), case_sensitive=False),
+    default="info",
+    show_default=True,
+)
+def worker(
+    lanes: Sequence[str],
+    device: str | None,
+    share_device: bool,
+    metrics_port: int | None,
+    log_level: str,
+) -> int:
     """Work on submitted videos until told to stop.
 
     Start one for each GPU, and as many as you like for the CPU, on any machine that reaches the
-    broker and the database.
+    broker and the database. Each holds its GPU alone; one that is not there, or is held, ends it.
     """
     settings = Settings.read(**({"device": device} if device else {}))
     served = _served(settings, lanes)
-    if device:
-        os.environ["MODERATION_DEVICE"] = device  # for the pool's process, which reads it anew
+    Store.open(settings.database_url).close()  # what is wrong with it is better said here
+    if metrics_port:
+        os.environ["MODERATION_METRICS__PORT"] = str(metrics_port)
+    from moderation_workers.device import take
+
+    taken, lock = take(settings.device, settings.home / "devices", share=share_device)
+    taken.show(os.environ)  # for the pool's process, which reads it anew
     # What SIGTERM means is decided when Celery is imported: end soon, and give back what is held.
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     for ours in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(ours, signal.SIG_DFL)
-    from moderation_workers.app import app
+    from moderation_workers.app import serve
 
-    queues, name = ",".join(served), f"{'-'.join(served)}-{os.getpid()}@%h"
-    app.worker_main(
-        [
-            "worker",
-            "-Q",
-            queues,
-            "-n",
-            name,
-            "-l",
-            log_level,
-            "--without-mingle",
-            "--without-gossip",
-        ]
-    )
-
-
-@click.command()
-@click.option("--queue-url", required=True, help="Of the SQS queue that the bucket notifies.")
-@click.option("--endpoint", help="URL of an SQS service.  [default: Amazon's]")
-@click.option("--region", help="Of the queue.  [default: boto3's settings]")
-@click.option("--prefix", "prefixes", multiple=True, help="Only keys that begin so.")
-@click.option("--suffix", "suffixes", multiple=True, help="Only keys that end so, in either case.")
-@click.option("--ignore-prefix", "ignored", multiple=True, help="Never keys that begin so.")
-@click.option("--policy", "policies", multiple=True, metavar="PREFIX=NAME", help="By prefix.")
-@click.option("--tag", default="", help="Whose they are.  [default: the bucket]")
-def watch(
-    queue_url: str,
-    endpoint: str | None,
-    region: str | None,
-    prefixes: Sequence[str],
-    suffixes: Sequence[str],
-    ignored: Sequence[str],
-    policies: Sequence[str],
-    tag: str,
-) -> None:
-    """Have every object judged that a bucket announces, until told to stop.
-
-    The queue needs a dead letter queue: what is no notification goes there.
-    """
-    import boto3
-
-    from moderation_workers.trigger import Trigger
-
-    accept = Filter(
-        prefixes=tuple(prefixes),
-        suffixes=tuple(suffixes),
-        ignore_prefixes=tuple(ignored),
-        policies=dict(map(_by_prefix, policies)),
-    )
-    sqs = boto3.client("sqs", endpoint_url=endpoint, region_name=region)
-    with Client() as client:
-        Trigger(sqs, queue_url, client, accept, tag).run()
-
-
-def _by_prefix(given: str) -> tuple[str, str]:
-    """Checked at once: an unknown policy must not wait for its first video."""
-    prefix, equals, name = given.rpartition("=")
-    if not equals:
-        raise click.UsageError(f"--policy {given}: write PREFIX=NAME")
-    Policy.read(name)
-    return prefix, name
+    name = f"{'-'.join(served)}-{os.getpid()}@{platform.node()}"
+    try:
+        return serve(name, served, log_level)
+    finally:
+        lock.release()
 
 
 def _served(settings: Settings, lanes: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ from moderation_workers.filter import Filter
 from pydantic import ValidationError
 
 from moderation.errors import PermanentError
+from moderation.publish_settings import PublishSettings
 
 VERSIONED = "096fKKXTRTtl3on89fVO.nfljtsv6qko"
 
@@ -577,6 +578,15 @@ def test_filter_ignores_the_results_within_a_listed_prefix() -> None:
     wanted = Filter(prefixes=("in/",), ignore_prefixes=("in/results/",))
     assert wanted.refusal(created("in/a.mp4")) == ""
     assert wanted.refusal(created("in/results/a.json")) == "its prefix is ignored"
+
+
+def test_filter_refuses_what_we_published_and_nothing_beside_it() -> None:
+    event = created("results/a.json")
+    ours = PublishSettings(results=f"s3://{event.bucket}/results")
+    theirs = PublishSettings(results="s3://another-one/results/")
+    assert Filter(publish=ours).refusal(event) == "it is a result of ours"
+    assert Filter(publish=ours).refusal(created("results.mp4")) == ""
+    assert Filter(publish=theirs).refusal(event) == ""
 
 
 @pytest.mark.parametrize(

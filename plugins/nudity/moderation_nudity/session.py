@@ -43,15 +43,17 @@ class Session:
         self._confirm(device.name)
         self._input = self._session.get_inputs()[0].name
         self.names = self._class_names(path)
-        # A batch gains nothing on a CPU; elsewhere its size never changes, because onnxruntime
+        # A batch gains nothing on a CPU; elsewhere it has few sizes, because onnxruntime
         # keeps memory for every shape that it has seen.
         self._chunk = 1 if self.device == "cpu" else batch
 
     def __call__(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
         """Raw output for each RGB image, shape (n, height, width, 3) -> (4 + classes, anchors)."""
-        for start in range(0, len(images), self._chunk):
-            pixels = images[start : start + self._chunk]
-            missing = self._chunk - len(pixels)
+        # Of a power of two: when memory is full, half as many frames come.
+        chunk = min(self._chunk, 1 << max(0, len(images) - 1).bit_length())
+        for start in range(0, len(images), chunk):
+            pixels = images[start : start + chunk]
+            missing = chunk - len(pixels)
             filled = np.pad(pixels, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else pixels
             planes = np.ascontiguousarray(filled.transpose(0, 3, 1, 2), np.float32) / 255
             (raw,) = self._session.run(None, {self._input: planes})

@@ -105,19 +105,14 @@ class Objects(Detector[FrameBatch]):
         self.device_in_use = self._network.device
 
     def detect(self, batches: Iterable[FrameBatch]) -> Iterator[Evidence | Degraded]:
-        from moderation_objects.network import Fitting, Limits
+        from moderation_objects.network import Limits
 
-        run = Fitting(self._network, self.options.batch)
         limits = Limits(self.options.threshold, self.options.iou, tuple(self._kinds))
         fixed = self._network.size
         for batch in batches:
             boxed = batch.letterbox(fixed or self.options.size, square=fixed is not None)
-            frames = iter(batch)
-            for seen in run(boxed.images, limits):
-                if isinstance(seen, Degraded):
-                    yield seen
-                else:
-                    yield from self._sights(seen, next(frames), boxed)
+            for rows, frame in zip(self._network(boxed.images, limits), batch, strict=True):
+                yield from self._sights(rows, frame, boxed)
 
     def _sights(self, rows: Rows, frame: Frame, boxed: Letterboxed) -> Iterator[Evidence]:
         for *corners, score, kind in rows.tolist():

@@ -1,9 +1,9 @@
-"""A YOLO network in memory, and how many images it can look at together."""
+"""A YOLO network in memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from moderation.detector import Degraded
 from moderation_objects.upstream import non_max_suppression
 
-__all__ = ["Fitting", "Limits", "Network", "Rows"]
+__all__ = ["Limits", "Network", "Rows"]
 
 MAX_OBJECTS = 300
 """Boxes kept per frame, best first: ultralytics' own limit, above which a frame is noise."""
@@ -66,37 +65,3 @@ class Network:
                 end2end=self.end2end,
             )
         return [rows.cpu().numpy() for rows in kept]
-
-
-class Fitting:
-    """Runs a network over as many images at once as the device's memory holds.
-
-    Made anew for each video: starts at `batch`, halves when the memory is full, and says so.
-    """
-
-    def __init__(
-        self, network: Callable[[NDArray[np.uint8], Limits], list[Rows]], batch: int
-    ) -> None:
-        self._network, self._batch = network, batch
-
-    def __call__(self, images: NDArray[np.uint8], limits: Limits) -> Iterator[Rows | Degraded]:
-        """Rows of each image, in order; raises `torch.OutOfMemoryError` when one is too many."""
-        done = 0
-        while done < len(images):
-            rows = self._attempt(images[done : done + self._batch], limits)
-            if rows is None:
-                self._batch //= 2
-                torch.cuda.empty_cache()
-                yield Degraded(f"device memory is full: went on with batches of {self._batch}")
-            else:
-                done += len(rows)
-                yield from rows
-
-    def _attempt(self, images: NDArray[np.uint8], limits: Limits) -> list[Rows] | None:
-        """None when the memory is full; by then the tensors of the attempt are gone."""
-        try:
-            return self._network(images, limits)
-        except torch.OutOfMemoryError:
-            if self._batch == 1:
-                raise
-            return None

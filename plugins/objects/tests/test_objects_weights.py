@@ -15,10 +15,9 @@ import pytest
 import torch
 from moderation_objects import Objects
 from moderation_objects.formats import torch_device
-from moderation_objects.network import Fitting, Limits, Rows
-from numpy.typing import NDArray
+from moderation_objects.network import Limits
 
-from moderation.detector import Degraded, Device
+from moderation.detector import Device
 from moderation.errors import (
     ConfigurationError,
     DetectorUnavailable,
@@ -185,34 +184,6 @@ def test_a_device_that_cannot_be_is_said(name: str) -> None:
 
 def test_auto_takes_a_device_that_is_there() -> None:
     assert torch.zeros(1, device=torch_device("auto")).sum() == 0
-
-
-class SmallMemory:
-    """A network on a device that holds `room` images."""
-
-    def __init__(self, room: int) -> None:
-        self.room, self.sizes = room, list[int]()
-
-    def __call__(self, images: NDArray[np.uint8], limits: Limits) -> list[Rows]:
-        self.sizes.append(len(images))
-        if len(images) > self.room:
-            raise torch.OutOfMemoryError
-        return [np.full((1, 6), image.max(), np.float32) for image in images]
-
-
-def test_fault_080_full_device_memory_halves_the_batch_and_is_said() -> None:
-    network, images = SmallMemory(2), np.arange(7, dtype=np.uint8).reshape(7, 1, 1, 1)
-    given = list(Fitting(network, 8)(images, LIMITS))
-    degraded = [each for each in given if isinstance(each, Degraded)]
-    rows = [each for each in given if not isinstance(each, Degraded)]
-    assert [each[0, 0] for each in rows] == list(range(7))
-    assert network.sizes == [7, 4, 2, 2, 2, 1]
-    assert [each.reason[-1] for each in degraded] == ["4", "2"]
-
-
-def test_fault_080_an_image_that_never_fits_is_an_error() -> None:
-    with pytest.raises(torch.OutOfMemoryError):
-        list(Fitting(SmallMemory(0), 2)(np.zeros((1, 1, 1, 3), np.uint8), LIMITS))
 
 
 def python(code: str, home: Path) -> str:
