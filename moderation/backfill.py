@@ -13,12 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from moderation.client import Client
+from moderation.config import Settings
 from moderation.errors import ConfigurationError
 from moderation.job import Pinned
 from moderation.object_filter import ObjectFilter
@@ -114,9 +114,10 @@ class Backfill:
 class Bookmark:
     """Where a backfill was when it ended early: a small file, for each question another one."""
 
-    def __init__(self, home: Path, folder: Folder, accept: ObjectFilter) -> None:
-        question = f"{folder.uri}\0{accept.model_dump_json()}".encode("utf-8", "surrogatepass")
-        self._path = home / "sweeps" / f"{hashlib.sha256(question).hexdigest()[:16]}.json"
+    def __init__(self, settings: Settings, folder: Folder, accept: ObjectFilter) -> None:
+        asked = (folder.uri, accept.model_dump_json(), settings.database_url, settings.policy)
+        digest = hashlib.sha256("\0".join(asked).encode("utf-8", "surrogatepass")).hexdigest()
+        self._path = settings.home / "sweeps" / f"{digest[:16]}.json"
 
     def read(self) -> Reached:
         """The beginning, where there is none. Raises `ConfigurationError` for a file of others."""

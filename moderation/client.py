@@ -17,8 +17,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
+
 from moderation.config import Settings
-from moderation.errors import SourceError, StillRunning
+from moderation.errors import SourceError, StillRunning, TransientError
 from moderation.evidence import Evidence
 from moderation.job import Job, JobState, Pinned
 from moderation.reports import FORMATS, ReportOptions
@@ -28,6 +30,8 @@ from moderation.transport import DatabaseTransport, Transport, side_by_side
 from moderation.verdict import Verdict
 
 __all__ = ["AsyncClient", "Client", "JobHandle"]
+
+log = structlog.get_logger(__name__)
 
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 2.0
 """How often a waiting client looks: soon at first, seldom for long videos."""
@@ -85,11 +89,16 @@ class JobHandle:
     ) -> JobHandle:
         """Until it is done, failed or cancelled; `on_progress` is told of every change.
 
-        Raises `StillRunning` after `timeout` seconds; the job goes on.
+        A database that is away for a while is asked again. Raises `StillRunning` after `timeout`
+        seconds; the job goes on.
         """
         began, pause, told = time.monotonic(), _FIRST_LOOK_S, None
         while True:
-            if self.refresh().job != told:
+            try:
+                self.refresh()
+            except TransientError as error:
+                log.warning("a job is waited for in the dark", job=self.id, reason=error.message)
+            if self.job != told:
                 told = self.job
                 on_progress(told)
             if self.state.is_final:

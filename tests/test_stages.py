@@ -239,6 +239,51 @@ def test_what_fails_in_one_section_leaves_the_others(
     assert scan.verdict.action is Action.INCOMPLETE
 
 
+# Workers that differ, and second thoughts
+
+
+def test_everyone_looks_as_planned(store: Store, tmp_path: Path, long: Path) -> None:
+    submitted(store, long)
+    turn(stages(store, tmp_path, section_s=0), CONTROL)
+    other = stages(store, tmp_path, section_s=0, gpu=("brightness",), cpu=("loudness", "*"))
+    assert turn(other, "gpu") == []
+    all_done(other)
+    (scan,) = store.scans()
+    assert {each.status for each in scan.coverage} == {CoverageStatus.COMPLETE}
+    assert sum(each.label == "Context/Speech" for each in scan.evidence) == 1
+
+
+def test_what_different_detectors_saw_together_is_not_reused(
+    store: Store, tmp_path: Path, long: Path
+) -> None:
+    submitted(store, long)
+    turn(stages(store, tmp_path, section_s=0), CONTROL)
+    older = stages(store, tmp_path, Brightness, Loudness, section_s=0)
+    all_done(older)
+    (scan,) = store.scans()
+    assert "other detectors" in scan.cut_short
+
+
+def test_known_bytes_are_looked_at_again_when_a_person_asks(
+    store: Store, tmp_path: Path, long: Path
+) -> None:
+    worker = stages(store, tmp_path, section_s=0)
+    submitted(store, long)
+    all_done(worker)
+    again = long.with_name("again.mp4")
+    again.write_bytes(long.read_bytes())
+    job = submitted(store, again)
+    all_done(worker)
+    assert Kind.SCAN not in {part.kind for part in Jobs(store).get(job.id).parts}
+    known = Jobs(store).get(job.id).scan_id
+    Jobs(store).retry(job.id, ["brightness"])
+    all_done(worker)
+    done = Jobs(store).get(job.id)
+    assert Kind.SCAN in {part.kind for part in done.parts}
+    assert done.state is JobState.DONE
+    assert done.scan_id != known
+
+
 # What goes wrong
 
 

@@ -80,7 +80,7 @@ def sweep(
         max_bytes=max_bytes,
         policies=dict(map(_by_prefix, policies)),
     )
-    bookmark = Bookmark(settings.home, below, accept)
+    bookmark = Bookmark(settings, below, accept)
     if restart:
         bookmark.remove()
     with Client(settings) as client:

@@ -13,6 +13,7 @@ import pytest
 from moderation import backfill
 from moderation.backfill import Backfill, Bookmark, Reached
 from moderation.client import Client
+from moderation.config import Settings
 from moderation.errors import ConfigurationError, SourceError, SourceUnavailable
 from moderation.job import JobState, Pinned
 from moderation.object_filter import ObjectFilter
@@ -166,7 +167,7 @@ def test_it_goes_on_where_it_was(
     monkeypatch.setattr(backfill, "_BATCH", 2)
     first = next(sweeping(client, installation.settings.s3).run(Reached()))
     assert first == Reached(after="1.mp4", seen=2, new=2)
-    Bookmark(installation.settings.home, Folder("uploads", ""), EVERYTHING).write(first)
+    Bookmark(installation.settings, Folder("uploads", ""), EVERYTHING).write(first)
     done = command(installation, "sweep", "s3://uploads")
     assert done.stdout == "5 seen, 5 new, 0 known, 0 refused\n"
     assert "going on behind 1.mp4: 2 seen" in done.stderr
@@ -177,7 +178,7 @@ def test_it_starts_anew_when_it_was_done_or_is_told_to(
     installation: Installation, client: Client, s3: Any
 ) -> None:
     put(s3, "a.mp4", "b.mp4")
-    bookmark = Bookmark(installation.settings.home, Folder("uploads", ""), EVERYTHING)
+    bookmark = Bookmark(installation.settings, Folder("uploads", ""), EVERYTHING)
     bookmark.write(Reached(after="a.mp4", seen=1))
     assert command(installation, "sweep", "s3://uploads", "--restart").stdout.startswith("2 seen")
     assert command(installation, "sweep", "s3://uploads").stdout.startswith("2 seen, 0 new")
@@ -186,14 +187,14 @@ def test_it_starts_anew_when_it_was_done_or_is_told_to(
 
 def test_another_question_has_another_bookmark(tmp_path: Path) -> None:
     folder, other = Folder("uploads", "in/"), ObjectFilter(suffixes=(".mp4",))
-    Bookmark(tmp_path, folder, EVERYTHING).write(Reached(after="in/a", seen=1))
+    Bookmark(Settings(home=tmp_path), folder, EVERYTHING).write(Reached(after="in/a", seen=1))
     for place in ((folder, other), (replace(folder, prefix="out/"), EVERYTHING)):
-        assert Bookmark(tmp_path, *place).read() == Reached()
-    assert Bookmark(tmp_path, folder, EVERYTHING).read().after == "in/a"
+        assert Bookmark(Settings(home=tmp_path), *place).read() == Reached()
+    assert Bookmark(Settings(home=tmp_path), folder, EVERYTHING).read().after == "in/a"
 
 
 def test_a_broken_bookmark_is_one_sentence(tmp_path: Path) -> None:
-    bookmark = Bookmark(tmp_path, Folder("uploads", ""), EVERYTHING)
+    bookmark = Bookmark(Settings(home=tmp_path), Folder("uploads", ""), EVERYTHING)
     bookmark.write(Reached())
     (file,) = (tmp_path / "sweeps").iterdir()
     file.write_text("{")
