@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 __all__ = ["JobSettings"]
+
+_SHORTEST_SECTION_S: Final = 2
 
 
 class JobSettings(BaseModel):
@@ -61,7 +64,8 @@ class JobSettings(BaseModel):
         600,
         ge=0,
         description="about how many seconds of a long video are one part: several workers share "
-        "it, and what one of them loses is no more; cut in pauses; 0: a video is always one part",
+        "it, and what one of them loses is no more; cut in pauses; at least 2, for each section "
+        "is a decoder's start; 0: a video is always one part",
     )
     shutdown_s: float = Field(
         30, ge=0, description="seconds that a worker told to stop may go on; then its part is back"
@@ -71,3 +75,10 @@ class JobSettings(BaseModel):
         description="a file that a worker touches while it hears of work, for health checks; each "
         "worker of a machine needs its own",
     )
+
+    @field_validator("section_s")
+    @classmethod
+    def _worth_a_part(cls, value: float) -> float:
+        if 0 < value < _SHORTEST_SECTION_S:
+            raise ValueError(f"a section has {_SHORTEST_SECTION_S} seconds at least; 0: none")
+        return value

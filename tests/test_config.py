@@ -86,3 +86,12 @@ def test_a_file_that_is_no_toml_is_refused(empty_place: Path) -> None:
     (empty_place / "moderation.toml").write_text("threads = = 1")
     with pytest.raises(ConfigurationError, match=r"moderation\.toml cannot be read"):
         Settings.read()
+
+
+@pytest.mark.parametrize("seconds", ["0.5", "-1", "1.9"])
+def test_a_section_is_long_enough_to_be_worth_it(
+    monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    monkeypatch.setenv("MODERATION_JOBS__SECTION_S", seconds)
+    with pytest.raises(ConfigurationError, match="section_s"):
+        Settings.read()
