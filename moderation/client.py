@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 2.0
 """How often a waiting client looks: soon at first, seldom for long videos."""
 
+_LATENESS = 0.1
+"""Share of the time that it waited by which it may hear of the end too late."""
+
 
 class JobHandle:
     """A submitted job; what it says is as of the last look, which `refresh` and `wait` take."""
@@ -92,7 +95,7 @@ class JobHandle:
         A database that is away for a while is asked again. Raises `StillRunning` after `timeout`
         seconds; the job goes on.
         """
-        began, pause, told = time.monotonic(), _FIRST_LOOK_S, None
+        began, told = time.monotonic(), None
         while True:
             try:
                 self.refresh()
@@ -108,8 +111,7 @@ class JobHandle:
                     f"the job {self.id} is {self.state} after {timeout:g} s",
                     hint="wait longer, or see `moderation status`",
                 )
-            time.sleep(pause)
-            pause = min(_LAST_LOOK_S, pause * 1.5)
+            time.sleep(_pause(time.monotonic() - began))
 
     def cancel(self) -> JobHandle:
         self.job = self._transport.cancel(self.id)
@@ -272,6 +274,10 @@ class AsyncClient:
 
     async def close(self) -> None:
         await asyncio.to_thread(self._client.close)
+
+
+def _pause(waited_s: float) -> float:
+    return min(_LAST_LOOK_S, max(_FIRST_LOOK_S, _LATENESS * waited_s))
 
 
 def _whole(uri: str | Path | Pinned) -> str | Pinned:

@@ -208,7 +208,7 @@ def test_fault_110_a_deadlock_undoes_a_transaction_which_is_begun_anew(
             until(lambda: len(tries) == 1, "the lock of the job")
             administrator.execute("SELECT id FROM job FOR UPDATE")
         ours.result()
-    assert len(tries) == 2
+    assert 2 <= len(tries) <= 4, "the other one may come first once more"
     assert administrator.execute("SELECT error FROM part").fetchall() == [("ours",)]
 
 
