@@ -213,8 +213,9 @@ def test_nothing_is_left_of_a_decoder(clip: Path, number: signal.Signals) -> Non
 
 
 def shared_memory() -> list[str]:
-    """But for that of databases, which other tests start."""
-    return sorted(each for each in os.listdir("/dev/shm") if not each.startswith("PostgreSQL."))
+    """But for that of databases and of workers, which other tests start and kill meanwhile."""
+    theirs = ("PostgreSQL.", "sem.")
+    return sorted(each for each in os.listdir("/dev/shm") if not each.startswith(theirs))
 
 
 def test_a_decoder_ends_with_its_parent(clip: Path) -> None:
