@@ -30,13 +30,20 @@ class Belongings:
         return cls(
             children=frozenset(each.pid for each in ours.children(recursive=True)),
             descriptors=ours.num_fds(),
-            shared=frozenset(_SHARED.iterdir() if _SHARED.is_dir() else ()),
+            shared=frozenset(_shared()),
             files=frozenset(Path(tempfile.gettempdir()).iterdir()),
         )
 
     def left_since(self, before: Belongings) -> str:
         """What is there that was not, in words; empty for nothing."""
         return ", ".join(_left(before, self))
+
+
+def _shared() -> Iterator[Path]:
+    """But for that of databases and of workers, which other tests start and kill meanwhile."""
+    for each in _SHARED.iterdir() if _SHARED.is_dir() else ():
+        if not each.name.startswith(("PostgreSQL.", "sem.")):
+            yield each
 
 
 def _left(before: Belongings, after: Belongings) -> Iterator[str]:
