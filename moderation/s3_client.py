@@ -25,7 +25,7 @@ from moderation.s3_errors import replaced, translated
 from moderation.s3_settings import S3Settings
 from moderation.source import shown
 
-__all__ = ["Address", "Head", "S3Client", "s3_client"]
+__all__ = ["Address", "Head", "S3Client", "boto_client", "s3_client"]
 
 _PIECE: Final = 1 << 20
 """Bytes taken from a connection at once."""
@@ -169,12 +169,17 @@ _MAKING = threading.Lock()
 
 def s3_client(settings: S3Settings) -> S3Client:
     """The one client for these settings. Raises `ConfigurationError` where boto3 is missing."""
+    return S3Client(boto_client(settings))
+
+
+def boto_client(settings: S3Settings) -> Any:
+    """boto3's own, for requests that are not about one object; errors are for `translated`."""
     with _MAKING:
         return _made(settings, os.getpid())  # a fork must not speak on its parent's connections
 
 
 @functools.lru_cache(maxsize=8)
-def _made(settings: S3Settings, _process: int) -> S3Client:
+def _made(settings: S3Settings, _process: int) -> Any:
     try:
         import boto3
         from botocore.config import Config
@@ -194,13 +199,12 @@ def _made(settings: S3Settings, _process: int) -> S3Client:
         request_checksum_calculation="when_required",
     )
     with translated("s3://"):
-        boto = boto3.session.Session().client(
+        return boto3.session.Session().client(
             "s3",
             endpoint_url=settings.endpoint_url or None,
             region_name=settings.region or None,
             config=config,
         )
-    return S3Client(boto)
 
 
 def _pieces(address: Address, body: Any) -> Generator[bytes]:

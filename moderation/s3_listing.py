@@ -6,14 +6,13 @@ pinned as `S3Object` pins it, without a request of its own.
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from moderation.errors import ConfigurationError
 from moderation.s3 import SCHEME, uri_of
+from moderation.s3_client import boto_client
 from moderation.s3_errors import translated
 from moderation.s3_settings import S3Settings
 from moderation.source import shown
@@ -81,7 +80,7 @@ def list_objects(folder: Folder, settings: S3Settings, after: str = "") -> Itera
     answer and `ConfigurationError` for credentials that are none.
     """
     check_allowed(folder.uri, settings)
-    boto = _client(settings, os.getpid())
+    boto = boto_client(settings)
     listing = _versions if _keeps_versions(boto, folder) else _objects
     for each in listing(boto, folder, after):
         if not (each.key.endswith("/") and each.size == 0):
@@ -140,29 +139,3 @@ def _keeps_versions(boto: Any, folder: Folder) -> bool:
             if status not in _MAY_NOT | _KNOWS_NOT:
                 raise
             return status in _MAY_NOT
-
-
-@functools.lru_cache(maxsize=8)
-def _client(settings: S3Settings, _process: int) -> Any:
-    try:
-        import boto3
-        from botocore.config import Config
-    except ModuleNotFoundError as error:
-        if error.name not in ("boto3", "botocore"):
-            raise
-        raise ConfigurationError(
-            "s3:// cannot be listed: boto3 is not installed", hint="install moderation[s3]"
-        ) from None
-    config = Config(
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        retries={"mode": "standard", "total_max_attempts": settings.max_attempts},
-        s3={"addressing_style": settings.addressing_style},
-    )
-    with translated("s3://", "listing"):
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=settings.endpoint_url or None,
-            region_name=settings.region or None,
-            config=config,
-        )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import click
-from pydantic import ValidationError
 
 from moderation.backfill import Backfill, Bookmark, Reached
 from moderation.cli.console import note, stderr
+from moderation.cli.objects import chosen, object_options
 from moderation.client import Client
 from moderation.config import Settings
 from moderation.object_filter import ObjectFilter
-from moderation.policy import Policy
 from moderation.s3_listing import Folder
 
 __all__ = ["sweep"]
@@ -28,17 +26,7 @@ _LINE_S: Final = 10.0
 
 @click.command()
 @click.argument("folder", metavar="s3://BUCKET/PREFIX")
-@click.option("--suffix", "suffixes", multiple=True, help="Only keys that end so, in either case.")
-@click.option("--ignore-prefix", "ignored", multiple=True, help="Never keys that begin so.")
-@click.option("--min-bytes", type=click.IntRange(min=0), default=0, help="No smaller objects.")
-@click.option("--max-bytes", type=click.IntRange(min=0), help="No larger ones.")
-@click.option(
-    "--policy",
-    "policies",
-    multiple=True,
-    metavar="[PREFIX=]NAME",
-    help="Of all keys, or by prefix.",
-)
+@object_options
 @click.option(
     "--priority",
     type=click.IntRange(0, 9),
@@ -57,29 +45,18 @@ _LINE_S: Final = 10.0
 @click.option("--restart", is_flag=True, help="From the beginning, wherever it was stopped.")
 def sweep(
     folder: str,
-    suffixes: Sequence[str],
-    ignored: Sequence[str],
-    min_bytes: int,
-    max_bytes: int | None,
-    policies: Sequence[str],
     priority: int,
     tag: str | None,
     backlog: int,
     restart: bool,
+    **objects: Any,
 ) -> None:
     """Have all objects below a prefix judged that are not known yet, in their newest version.
 
     Stopped and run again, it goes on where it was. What `publish` put there is left out.
     """
     settings, below = Settings.read(), Folder.read(folder)
-    accept = _filter(
-        suffixes=tuple(suffixes),
-        ignore_prefixes=tuple(ignored),
-        publish=settings.publish,
-        min_bytes=min_bytes,
-        max_bytes=max_bytes,
-        policies=dict(map(_by_prefix, policies)),
-    )
+    accept = chosen(ObjectFilter, publish=settings.publish, **objects)
     bookmark = Bookmark(settings, below, accept)
     if restart:
         bookmark.remove()
@@ -94,21 +71,6 @@ def sweep(
             backlog=backlog,
         )
         click.echo(_counts(_swept(backfill, bookmark)))
-
-
-def _filter(**given: object) -> ObjectFilter:
-    try:
-        return ObjectFilter.model_validate(given)
-    except ValidationError as error:
-        told = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise click.UsageError(told) from None
-
-
-def _by_prefix(given: str) -> tuple[str, str]:
-    """Checked at once: an unknown policy must not wait for its first video."""
-    prefix, _, name = given.rpartition("=")
-    Policy.read(name)
-    return prefix, name
 
 
 def _swept(backfill: Backfill, bookmark: Bookmark) -> Reached:

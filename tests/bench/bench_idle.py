@@ -28,9 +28,10 @@ from machine import described, sentence
 
 from moderation.job_settings import JobSettings
 from moderation.testing.clips import WHITE, Clip
-from tests.services.installation import Installation, Worker, until
+from tests.services.installation import Installation, Worker
 from tests.services.postgres_server import PostgresServer
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 
 REACH: Final = 0.01
 """Of a core, by all processes of one worker."""

@@ -13,7 +13,12 @@ from moto.server import ThreadedMotoServer
 from tests.services.bucket import Amazon
 from tests.services.postgres_server import PostgresServer
 from tests.services.redis_server import RedisServer
+from tests.services.s3_proxy import S3Proxy
+from tests.services.s3_server import S3Server
 from tests.services.server import Server
+
+SECRET = "hush-hush-hush"
+"""That no message may quote."""
 
 Kind = TypeVar("Kind", bound=Server)
 
@@ -80,12 +85,33 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def amazon(
-    endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Amazon:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tests")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of AWS, and none of whoever runs the tests."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3Server]:
+    """To be emptied by whoever uses it."""
+    with installed(S3Server)() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def s3_proxy(s3_server: S3Server) -> Iterator[S3Proxy]:
+    """Before the server, to be reset likewise."""
+    with S3Proxy(s3_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def amazon(endpoint: str, request: pytest.FixtureRequest) -> Amazon:
+    request.getfixturevalue("credentials")
     return Amazon.at(endpoint, f"uploads-{abs(hash(request.node.name))}")
 
 

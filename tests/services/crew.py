@@ -15,8 +15,9 @@ from moderation.job import JobState, PartState
 from moderation.lanes import CONTROL
 from moderation.store import Jobs, Store
 from moderation.testing.clips import BLACK, WHITE, Clip, solid
-from tests.services.installation import Installation, Worker, until
+from tests.services.installation import Installation, Worker
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 from tests.services.tcp_proxy import TcpProxy
 
 __all__ = ["CREW", "LANES", "PATIENCE_S", "Crew", "processes"]

@@ -6,30 +6,26 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from moderation.client import Client
+from moderation.client import Client, JobHandle
 from moderation.config import Settings
+from moderation.job import PartState
 from moderation.job_settings import JobSettings
 from moderation.s3_settings import S3Settings
+from tests.services.server import until
 
-__all__ = ["Installation", "Worker", "until"]
-
-_PATIENCE_S = 60.0
+__all__ = ["Installation", "Worker", "is_over"]
 
 
-def until(happened: Callable[[], bool], what: str) -> None:
-    """Poll, with a deadline: nothing here waits for a fixed time."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while not happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not happen within {_PATIENCE_S:g} s")
-        time.sleep(0.02)
+def is_over(jobs: Iterable[JobHandle]) -> bool:
+    """Whether nothing is left to do: a job is done with its verdict, and published after it."""
+    live = {PartState.QUEUED, PartState.RUNNING}
+    return not any(part.state in live for job in jobs for part in job.refresh().job.parts)
 
 
 _PLUGIN = '''

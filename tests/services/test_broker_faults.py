@@ -33,9 +33,10 @@ from moderation.errors import ConfigurationError
 from moderation.job_settings import JobSettings
 from moderation.lanes import CONTROL
 from tests.services.crew import CREW, LANES, PATIENCE_S, Crew, processes
-from tests.services.installation import Worker, until
+from tests.services.installation import Worker
 from tests.services.postgres_server import PostgresServer
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 from tests.services.tcp_proxy import TcpProxy
 
 CYCLES = int(os.environ.get("BROKER_CYCLES", "1"))

@@ -11,8 +11,9 @@ import pytest
 from moderation_workers.healthy import STALE_S, ailment
 from moderation_workers.heartbeat_file import BEAT_S
 
-from tests.services.installation import Installation, until
+from tests.services.installation import Installation
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 
 
 @pytest.fixture

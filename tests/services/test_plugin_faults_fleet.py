@@ -15,8 +15,9 @@ from moderation.job import JobState, Kind, PartState
 from moderation.store import Jobs, Store
 from moderation.testing.clips import BLACK, WHITE, Clip, solid
 from moderation.verdict import Action, CoverageStatus
-from tests.services.installation import Installation, until
+from tests.services.installation import Installation
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 
 _PLUGIN = '''
 """Looks at white; what else a frame shows tells it what to do, another thing at each try."""

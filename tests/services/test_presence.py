@@ -14,8 +14,9 @@ from moderation.lanes import CONTROL
 from moderation.policy import Policy
 from moderation.store import Jobs, Leases, Store
 from moderation.store.workers import LaneLoad, Presence, Workers
-from tests.services.installation import Installation, until
+from tests.services.installation import Installation
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 
 NODE = Presence(name="gpu-1@node", host="node", lanes=(CONTROL, "gpu"), device="cuda:0")
 OTHER = Presence(name="cpu-1@node", host="node", lanes=(CONTROL, "cpu"), device="cpu")

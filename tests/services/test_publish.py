@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,6 @@ from moderation.testing.clips import WHITE, Clip
 from moderation.testing.scans import POLICY, make_evidence, make_failed_scan, make_scan
 from moderation.timeline import Instant
 from moderation.verdict import Action
-from tests.services.conftest import installed
 from tests.services.s3_proxy import Answer, S3Proxy
 from tests.services.s3_server import S3Server
 
@@ -49,43 +47,24 @@ DENIED = Answer(403, "AccessDenied")
 PERSON = make_evidence("Context/Person", start_s=0)
 KNIFE = make_evidence("Violence/Weapons/Knife", start_s=0)
 
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
-
-
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[S3Server]:
-    with installed(S3Server)() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 @pytest.fixture
-def server(running_server: S3Server, film: bytes) -> S3Server:
+def server(s3_server: S3Server, film: bytes) -> S3Server:
     """With a bucket "uploads", and in it "a.mp4"."""
-    running_server.reset()
-    running_server.client.create_bucket(Bucket="uploads")
-    put(running_server, film)
-    return running_server
-
-
-@pytest.fixture(scope="module")
-def running_proxy(running_server: S3Server) -> Iterator[S3Proxy]:
-    with S3Proxy(running_server.port) as proxy:
-        yield proxy
+    s3_server.reset()
+    s3_server.client.create_bucket(Bucket="uploads")
+    put(s3_server, film)
+    return s3_server
 
 
 @pytest.fixture
-def proxy(server: S3Server, running_proxy: S3Proxy) -> S3Proxy:
+def proxy(server: S3Server, s3_proxy: S3Proxy) -> S3Proxy:
     """Before `server`, with nothing asked yet."""
-    running_proxy.reset()
-    running_proxy.upstream = server.port
-    return running_proxy
+    s3_proxy.reset()
+    s3_proxy.upstream = server.port
+    return s3_proxy
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from moderation.s3_settings import S3Settings
 from moderation.source import Source
 from moderation.sources import open_source
 from moderation.testing.clips import Clip, number_in, numbered
-from tests.services.conftest import installed
+from tests.services.conftest import SECRET
 from tests.services.s3_proxy import Answer, Cut, S3Proxy
 from tests.services.s3_server import S3Server
 
@@ -41,45 +40,25 @@ CONTENT = bytes(range(251)) * 2_000
 
 OTHER = CONTENT[::-1]
 
-SECRET = "hush-hush-hush"
 
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
-
-
-@pytest.fixture(scope="module")
-def running_server() -> Iterator[S3Server]:
-    with installed(S3Server)() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 @pytest.fixture
-def server(running_server: S3Server) -> S3Server:
+def server(s3_server: S3Server) -> S3Server:
     """With a bucket "uploads", and in it "a.mp4"."""
-    running_server.reset()
-    running_server.client.create_bucket(Bucket="uploads")
-    put(running_server, CONTENT)
-    return running_server
-
-
-@pytest.fixture(scope="module")
-def running_proxy(running_server: S3Server) -> Iterator[S3Proxy]:
-    with S3Proxy(running_server.port) as proxy:
-        yield proxy
+    s3_server.reset()
+    s3_server.client.create_bucket(Bucket="uploads")
+    put(s3_server, CONTENT)
+    return s3_server
 
 
 @pytest.fixture
-def proxy(server: S3Server, running_proxy: S3Proxy) -> S3Proxy:
+def proxy(server: S3Server, s3_proxy: S3Proxy) -> S3Proxy:
     """Before `server`, with nothing asked yet."""
-    running_proxy.reset()
-    running_proxy.upstream = server.port
-    return running_proxy
+    s3_proxy.reset()
+    s3_proxy.upstream = server.port
+    return s3_proxy
 
 
 @pytest.fixture

@@ -14,27 +14,16 @@ from moderation.client import Client
 from moderation.s3_settings import S3Settings
 from moderation.testing.clips import BLACK, WHITE, Clip
 from tests.services.commands import begin, command
-from tests.services.conftest import installed
-from tests.services.installation import Installation, until
+from tests.services.installation import Installation
 from tests.services.redis_server import RedisServer
 from tests.services.s3_proxy import S3Proxy
 from tests.services.s3_server import S3Server
+from tests.services.server import until
 
 KEYS = ("in/a b+c.mp4", "in/a%2Fb.mp4", "in/b&<c>.MP4", "in/notes.txt", "in/ü.mp4", "out/z.mp4")
 """In the order of a bucket: of bytes, in UTF-8."""
 
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    with installed(S3Server)() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 @pytest.fixture

@@ -21,50 +21,33 @@ from moderation.policy import Policy
 from moderation.s3_listing import Folder, list_objects
 from moderation.s3_settings import S3Settings
 from tests.services.commands import begin, command
-from tests.services.conftest import installed
-from tests.services.installation import Installation, until
+from tests.services.installation import Installation
 from tests.services.redis_server import RedisServer
 from tests.services.s3_proxy import Answer, S3Proxy
 from tests.services.s3_server import S3Server
+from tests.services.server import until
 
 EVERYTHING = ObjectFilter()
 
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    with installed(S3Server)() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def proxy(s3_server: S3Server) -> Iterator[S3Proxy]:
-    with S3Proxy(s3_server.port) as proxy:
-        yield proxy
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 @pytest.fixture
-def s3(s3_server: S3Server, proxy: S3Proxy) -> Any:
+def s3(s3_server: S3Server, s3_proxy: S3Proxy) -> Any:
     """An empty bucket "uploads"."""
     s3_server.reset()
     s3_server.client.create_bucket(Bucket="uploads")
-    proxy.reset()
+    s3_proxy.reset()
     return s3_server.client
 
 
 @pytest.fixture
 def installation(
-    tmp_path: Path, redis_server: RedisServer, s3: Any, proxy: S3Proxy
+    tmp_path: Path, redis_server: RedisServer, s3: Any, s3_proxy: S3Proxy
 ) -> Iterator[Installation]:
     assert s3
     database = f"sqlite:///{tmp_path / 'moderation.db'}"
-    settings = S3Settings(endpoint_url=proxy.url, max_attempts=1)
+    settings = S3Settings(endpoint_url=s3_proxy.url, max_attempts=1)
     made = Installation(tmp_path / "home", database, redis_server.url, s3=settings)
     yield made
     made.close()
@@ -203,20 +186,20 @@ def test_a_broken_bookmark_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_store_that_was_busy_is_swept_later(
-    installation: Installation, s3: Any, proxy: S3Proxy
+    installation: Installation, s3: Any, s3_proxy: S3Proxy
 ) -> None:
     put(s3, "a.mp4", "b.mp4")
-    proxy.faults.append(Answer(503, "SlowDown"))
+    s3_proxy.faults.append(Answer(503, "SlowDown"))
     once = {"MODERATION_S3__MAX_ATTEMPTS": "1"}
     assert command(installation, "sweep", "s3://uploads", **once).returncode == 3
     assert command(installation, "sweep", "s3://uploads").stdout.startswith("2 seen, 2 new")
 
 
 def test_who_may_not_ask_for_versions_may_list(
-    installation: Installation, s3: Any, proxy: S3Proxy
+    installation: Installation, s3: Any, s3_proxy: S3Proxy
 ) -> None:
     put(s3, "a.mp4")
-    proxy.faults.append(Answer(403, "AccessDenied"))
+    s3_proxy.faults.append(Answer(403, "AccessDenied"))
     (found,) = list_objects(Folder("uploads", ""), installation.settings.s3)
     assert (found.key, found.size, found.version) == ("a.mp4", 5, "")
 
@@ -230,20 +213,20 @@ def test_who_may_not_ask_for_versions_may_list(
     ],
 )
 def test_fault_095_what_keeps_it_from_listing_is_told(
-    installation: Installation, proxy: S3Proxy, fault: Answer, error: type[Exception]
+    installation: Installation, s3_proxy: S3Proxy, fault: Answer, error: type[Exception]
 ) -> None:
-    proxy.faults.extend([fault] * 2)
+    s3_proxy.faults.extend([fault] * 2)
     with pytest.raises(error, match=r"s3://uploads/"):
         list(list_objects(Folder("uploads", ""), installation.settings.s3))
 
 
 def test_fault_105_a_bucket_that_is_not_listed_is_not_asked(
-    installation: Installation, proxy: S3Proxy
+    installation: Installation, s3_proxy: S3Proxy
 ) -> None:
     done = command(installation, "sweep", "s3://uploads", MODERATION_S3__BUCKETS="ours")
     assert done.returncode == 3
     assert "the bucket uploads is not among s3.buckets" in done.stderr
-    assert not proxy.asked
+    assert not s3_proxy.asked
 
 
 def test_it_waits_while_much_work_waits(
@@ -272,12 +255,12 @@ def test_what_names_no_bucket_is_one_sentence(installation: Installation) -> Non
 
 
 def test_who_stops_it_is_told_how_far_it_came(
-    installation: Installation, client: Client, s3: Any, proxy: S3Proxy
+    installation: Installation, client: Client, s3: Any, s3_proxy: S3Proxy
 ) -> None:
     put(s3, "a.mp4")
     client.submit_many([Pinned("s3://uploads/x", "etag:1")])
     running = begin(installation, "sweep", "s3://uploads", "--backlog", "0")
-    until(lambda: len(proxy.asked) >= 2, "listing")
+    until(lambda: len(s3_proxy.asked) >= 2, "listing")
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=30)
     assert (running.returncode, out) == (130, "")

@@ -30,9 +30,10 @@ from moderation.s3_settings import S3Settings
 from moderation.testing.clips import BLACK, WHITE, Clip
 from moderation.verdict import Action
 from tests.services.bucket import Amazon
-from tests.services.installation import Installation, until
+from tests.services.installation import Installation
 from tests.services.postgres_server import PostgresServer
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from moderation.store import Jobs, Store
 from moderation.testing.clips import BLACK, WHITE, Clip, long_clip
 from moderation.verdict import Action, CoverageStatus
 from tests.services.bucket import Amazon
-from tests.services.installation import Installation, until
+from tests.services.installation import Installation
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 
 MINUTES = 30
 

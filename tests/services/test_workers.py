@@ -21,8 +21,9 @@ from moderation.job import Attempt, JobState, Kind, PartState
 from moderation.store import Jobs, Store
 from moderation.testing.clips import BLACK, WHITE, Clip, solid
 from moderation.verdict import Action, CoverageStatus
-from tests.services.installation import Installation, until
+from tests.services.installation import Installation
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 
 RED, GREEN, BLUE = solid(255, 0, 0), solid(0, 255, 0), solid(0, 0, 255)
 CYAN = solid(0, 255, 255)

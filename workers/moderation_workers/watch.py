@@ -6,14 +6,13 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import click
-from pydantic import ValidationError
 
+from moderation.cli.objects import chosen, object_options
 from moderation.client import Client
 from moderation.config import Settings
-from moderation.policy import Policy
 from moderation.publish_settings import PublishSettings
 from moderation_workers import logs
 from moderation_workers.filter import Filter
@@ -45,17 +44,7 @@ _AMAZONS: Final = re.compile(r"https://sqs(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.c
     help="Seconds between two looks at --folder.",
 )
 @click.option("--prefix", "prefixes", multiple=True, help="Only keys that begin so.")
-@click.option("--suffix", "suffixes", multiple=True, help="Only keys that end so, in either case.")
-@click.option("--ignore-prefix", "ignored", multiple=True, help="Never keys that begin so.")
-@click.option("--min-bytes", type=click.IntRange(min=0), default=0, help="No smaller objects.")
-@click.option("--max-bytes", type=click.IntRange(min=0), help="No larger ones.")
-@click.option(
-    "--policy",
-    "policies",
-    multiple=True,
-    metavar="[PREFIX=]NAME",
-    help="Of all keys, or by prefix.",
-)
+@object_options
 @click.option("--tag", default="", help="Whose they are.  [default: the bucket]")
 def watch(
     queue_url: str | None,
@@ -66,12 +55,8 @@ def watch(
     folder: Path | None,
     every_s: float,
     prefixes: Sequence[str],
-    suffixes: Sequence[str],
-    ignored: Sequence[str],
-    min_bytes: int,
-    max_bytes: int | None,
-    policies: Sequence[str],
     tag: str,
+    **objects: Any,
 ) -> None:
     """Have every object judged that a bucket announces, until told to stop.
 
@@ -80,19 +65,7 @@ def watch(
     if sum(each is not None for each in (queue_url, webhook, folder)) != 1:
         raise click.UsageError("give --queue-url, --webhook or --folder")
     settings = Settings.read()
-    try:
-        accept = Filter(
-            prefixes=tuple(prefixes),
-            suffixes=tuple(suffixes),
-            ignore_prefixes=tuple(ignored),
-            min_bytes=min_bytes,
-            max_bytes=max_bytes,
-            policies=dict(map(_by_prefix, policies)),
-            publish=settings.publish,
-        )
-    except ValidationError as error:
-        told = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise click.UsageError(told) from None
+    accept = chosen(Filter, publish=settings.publish, prefixes=prefixes, **objects)
     with Client(settings) as client:
         if queue_url is not None:
             _poll(queue_url, endpoint, region, client, accept, tag)
@@ -159,10 +132,3 @@ def _policy_of_folder(accept: Filter) -> str | None:
     if rest != Filter() or any(accept.policies):
         raise click.UsageError("--folder takes every file: give no prefix, suffix or size with it")
     return accept.key_policy("")
-
-
-def _by_prefix(given: str) -> tuple[str, str]:
-    """Checked at once: an unknown policy must not wait for its first video."""
-    prefix, _, name = given.rpartition("=")
-    Policy.read(name)
-    return prefix, name
