@@ -23,7 +23,7 @@ from moderation.errors import TransientError
 from moderation.job import JobState, PartState
 from moderation.store import Jobs, Store
 from moderation.testing.clips import BLACK, WHITE, Clip
-from tests.services.installation import Installation, Worker
+from tests.services.installation import Installation, Worker, is_over
 from tests.services.postgres_server import PostgresServer
 from tests.services.redis_server import RedisServer
 
@@ -60,8 +60,9 @@ class Fleet:
     def strike(self) -> None:
         """One fault, by lot."""
         fault = self._chance.choice(
-            [self.worker_dies, self.child_dies, self.broker_dies, self.broker_forgets,
-             self.database_dies, self.worker_freezes, self.told_twice]
+            [self.worker_dies, self.child_dies, self.broker_dies, self.broker_loses_its_data,
+             self.broker_forgets, self.broker_is_full, self.database_dies, self.worker_freezes,
+             self.told_twice]
         )  # fmt: skip
         self.faults[fault.__name__] += 1
         fault()
@@ -77,8 +78,19 @@ class Fleet:
         self._redis.kill()
         self._redis.start()
 
+    def broker_loses_its_data(self) -> None:
+        self._redis.kill()
+        self._redis.forget()
+        self._redis.start()
+
     def broker_forgets(self) -> None:
         self._redis.forget()
+
+    def broker_is_full(self) -> None:
+        """Until somebody makes room; workers may end of it."""
+        self._redis.client.config_set("maxmemory", "1")
+        time.sleep(PACE_S)
+        self._redis.client.config_set("maxmemory", "0")
 
     def database_dies(self) -> None:
         self._postgres.kill()
@@ -117,7 +129,8 @@ def installation(
 
 def over(jobs: list[JobHandle]) -> bool:
     with suppress(TransientError):
-        return all(job.refresh().state.is_final for job in jobs if not job.state.is_final)
+        waiting = (job for job in jobs if not job.state.is_final)
+        return all(job.refresh().state.is_final for job in waiting) and is_over(jobs)
     return False
 
 

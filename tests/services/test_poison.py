@@ -16,9 +16,10 @@ from moderation.job import JobState, Kind, PartState
 from moderation.store import Jobs, Store
 from moderation.testing.clips import Clip, solid
 from moderation.verdict import Action, CoverageStatus
-from tests.services.installation import Installation, Worker
+from tests.services.installation import Installation, Worker, is_over
 from tests.services.postgres_server import PostgresServer
 from tests.services.redis_server import RedisServer
+from tests.services.server import until
 
 PATIENCE_S: Final = 240
 ATTEMPTS: Final = 2
@@ -157,6 +158,7 @@ def aftermath(
             worker = installation.worker()
             for job in jobs.values():
                 job.wait(PATIENCE_S)
+            until(lambda: is_over(jobs.values()), "the end of all parts")
             yield Aftermath(installation, worker, jobs)
     finally:
         installation.close()
