@@ -16,7 +16,7 @@ from typing import Any
 from moderation.config import Settings
 from moderation.detector import Audio, Detector, Frames, Text, TextBatch
 from moderation.device_faults import is_spent
-from moderation.errors import Cancelled, MediaFault
+from moderation.errors import Cancelled, DeadlineExceeded, MediaFault
 from moderation.evidence import Evidence
 from moderation.look import Look, Step, Watch, Watchdog
 from moderation.media import Broadcast, MediaReader, Outcome, broadcast
@@ -76,14 +76,16 @@ def examine(
              asked for everything that matters
     section  the part of the video to look at; `None`: all of it
 
-    Raises `MediaError` when nothing of the video can be decoded, and `Interruption`s.
+    The look also ends, and what was seen stands, when `watch` raises `DeadlineExceeded`. Raises
+    `MediaError` when nothing of the video can be decoded, and other `Interruption`s.
     """
     started, was_spent = time.perf_counter(), is_spent()
     lookers = [each for each in detectors if not isinstance(each.wants, Text)]
     shown = [each for each in lookers if _applies(each, video)]
-    settling = _Settling(matters, settled)
-    looks, outcome = _first_stage(media, video, shown, settings, watch, settling, section)
-    seconds = {} if settling.done else _seconds(media, video, looks, settings, matters, section)
+    ending = _Ending(matters, settled)
+    looks, outcome = _first_stage(media, video, shown, settings, watch, ending, section)
+    again = [] if ending.reason else looks
+    seconds = _seconds(media, video, again, settings, matters, watch)
     evidence = [seen for look in looks for seen in look.evidence]
     evidence += [seen for new, _ in seconds.values() for seen in new]
     coverage = [look.coverage(outcome) for look in looks]
@@ -95,7 +97,7 @@ def examine(
     device_fault = "; ".join(look.device_fault for look in looks if look.device_fault)
     if not device_fault and is_spent() and not was_spent:
         device_fault = "the device gave out in a second look"
-    passing = outcome.message if outcome.fault in _PASSING else settling.done
+    passing = outcome.message if outcome.fault in _PASSING else ending.reason
     return Examination(
         evidence=tuple(evidence),
         coverage=tuple(coverage),
@@ -138,26 +140,37 @@ def join(
     )
 
 
-class _Settling:
-    """Gathers what matters from all detectors' threads, and asks whether it is enough.
+class _Ending:
+    """Whether to look on: gathers what matters from all detectors' threads, and heeds deadlines.
 
-    done  why the look ended early; empty while it did not
+    reason  why the look ended early; empty while it did not
     """
 
     def __init__(self, matters: Matters, settled: Callable[[Sequence[Evidence]], bool]) -> None:
         self._matters, self._settled = matters, settled
         self._evidence: list[Evidence] = []
         self._lock = threading.Lock()
-        self.done = ""
+        self.reason = ""
 
     def tell(self, seen: Evidence, decode: Broadcast) -> None:
         if not self._matters(seen):
             return
         with self._lock:
             self._evidence.append(seen)
-            if not self.done and self._settled(self._evidence):
-                self.done = "the verdict was settled before the end"
-                decode.suffice(self.done)
+            if not self.reason and self._settled(self._evidence):
+                self._end("the verdict was settled before the end", decode)
+
+    def heed(self, watch: Watch, step: Step, decode: Broadcast) -> None:
+        """Whoever is late has seen something; whoever is cancelled is not asked any more."""
+        try:
+            watch(step)
+        except DeadlineExceeded as late:
+            with self._lock:
+                self._end(str(late), decode)
+
+    def _end(self, reason: str, decode: Broadcast) -> None:
+        self.reason = self.reason or reason
+        decode.suffice(self.reason)
 
 
 def _seconds(
@@ -166,11 +179,11 @@ def _seconds(
     looks: Sequence[Look],
     settings: Settings,
     matters: Matters,
-    section: Section | None,
+    watch: Watch,
 ) -> dict[str, tuple[list[Evidence], Coverage]]:
     """The second looks that were worth while, by detector."""
     found = {
-        look.detector.name: look_again(media, video, look, settings, matters, section)
+        look.detector.name: look_again(media, video, look, settings, matters, watch)
         for look in looks
     }
     return {name: each for name, each in found.items() if each is not None}
@@ -201,21 +214,25 @@ def _first_stage(
     detectors: Sequence[Detector[Any]],
     settings: Settings,
     watch: Watch,
-    settling: _Settling,
+    ending: _Ending,
     section: Section | None,
 ) -> tuple[list[Look], Outcome]:
     wants = [each.wants for each in detectors if not isinstance(each.wants, Text)]
     decode = broadcast(media, video, wants, section=section)
     start, end = _ends(video, section)
+
+    def heed(step: Step) -> None:
+        ending.heed(watch, step, decode)
+
     looks = [
-        Look(each, feed, video, settings, watch, lambda seen: settling.tell(seen, decode))
+        Look(each, feed, video, settings, heed, lambda seen: ending.tell(seen, decode))
         for each, feed in zip(detectors, decode.feeds, strict=True)
     ]
     with Watchdog(looks, settings.detector_stall):
         for look in looks:
             look.start()
         try:
-            outcome = decode.run(lambda at: watch(Step("decode", at, end, start)))
+            outcome = decode.run(lambda at: heed(Step("decode", at, end, start)))
             for look in looks:
                 look.wait()
                 look.settle(outcome)

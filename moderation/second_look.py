@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from moderation.config import Settings
 from moderation.detector import Detector, Frames
-from moderation.errors import MediaError
+from moderation.errors import DeadlineExceeded, MediaError
 from moderation.evidence import Evidence
-from moderation.look import Look, Watchdog
+from moderation.look import Look, Step, Watch, Watchdog
 from moderation.media import Broadcast, MediaReader, Outcome, broadcast
 from moderation.scan import Video
-from moderation.section import Section
-from moderation.timeline import MICROSECONDS, Instant, Span
+from moderation.timeline import MICROSECONDS, Instant
 from moderation.verdict import Coverage, CoverageStatus
 
 __all__ = ["Matters", "both", "look_again", "windows_around"]
@@ -42,26 +42,30 @@ def look_again(
     first: Look,
     settings: Settings,
     matters: Matters,
-    section: Section | None = None,
+    watch: Watch = lambda _: None,
 ) -> tuple[list[Evidence], Coverage] | None:
     """What a detector sees the second time, and how much of it there was to see.
 
-    `None` for one that saw nothing that matters, or whose evidence is not of single frames.
+    It reaches over the borders of the section that was looked at first, as far as it would in one
+    piece. `None` for a detector that saw nothing that matters, or whose evidence is not of single
+    frames.
     """
     wants = first.detector.wants
     if not isinstance(wants, Frames) or wants.unchanged != "inherit" or settings.media.closer < 2:
         return None
     hits = [seen for seen in first.evidence if matters(seen)]
-    windows = windows_around(hits, wants.per_second, settings.media.closer_s, section)
+    windows = windows_around(hits, wants.per_second, settings.media.closer_s)
     if not windows:
         return None
     closer = replace(wants, per_second=wants.per_second * settings.media.closer)
     decode = broadcast(media, video, [closer], windows)
     look = Look(first.detector, decode.feeds[0], video, settings)
     try:
-        outcome = _shown(decode, look, settings)
+        outcome = _shown(decode, look, settings, watch)
     except MediaError as error:
-        return [], _unseen(first.detector, error)
+        return [], _unseen(first.detector, error.message)
+    except DeadlineExceeded as late:
+        return [], _unseen(first.detector, str(late))
     look.settle(outcome)
     known = {seen.span.start for seen in first.evidence}
     new = [seen for seen in look.evidence if seen.span.start not in known]
@@ -82,11 +86,11 @@ def both(first: Coverage, second: Coverage) -> Coverage:
 
 
 def windows_around(
-    hits: Sequence[Evidence], per_second: float, most_s: float, section: Section | None = None
+    hits: Sequence[Evidence], per_second: float, most_s: float
 ) -> tuple[Window, ...]:
     """From the sample before each to the one after it, those that touch made one.
 
-    The surest finds first, until there are `most_s` seconds; nothing outside of the section.
+    The surest finds first, until there are `most_s` seconds.
     """
     reach, left = round(MICROSECONDS / per_second), round(most_s * MICROSECONDS)
     spans: list[tuple[int, int]] = []
@@ -97,9 +101,7 @@ def windows_around(
             if left < 0:
                 break
             spans = _merged([*spans, (start, end)])
-    found = [Span(Instant(start), Instant(end)) for start, end in spans]
-    clipped = [section.clip(each) for each in found] if section else found
-    return tuple((each.start, each.end) for each in clipped if each)
+    return tuple((Instant(start), Instant(end)) for start, end in spans)
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -111,15 +113,17 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _shown(decode: Broadcast, look: Look, settings: Settings) -> Outcome:
+def _shown(decode: Broadcast, look: Look, settings: Settings, watch: Watch) -> Outcome:
+    """Raises what `watch` does, when the look is over."""
+    step = partial(Step, f"{look.detector.name} again", end=Instant(decode.video.duration_us))
     with Watchdog([look], settings.detector_stall):
         look.start()
         try:
-            return decode.run()
+            return decode.run(lambda at: watch(step(at)))
         finally:
             look.wait()
 
 
-def _unseen(detector: Detector[Any], error: MediaError) -> Coverage:
-    reason = f"no second look: {error.message}"
+def _unseen(detector: Detector[Any], message: str) -> Coverage:
+    reason = f"no second look: {message}"
     return Coverage(detector=detector.name, status=CoverageStatus.PARTIAL, reason=reason)

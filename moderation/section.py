@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from moderation.timeline import Instant, Span
+from moderation.timeline import Instant
 
 __all__ = ["Section", "sections"]
 
@@ -23,12 +23,6 @@ class Section:
 
     def __contains__(self, at: Instant) -> bool:
         return self.start <= at and (self.end is None or at < self.end)
-
-    def clip(self, span: Span) -> Span | None:
-        """What of a span lies within; `None` for nothing."""
-        end = span.end if self.end is None else min(span.end, self.end + -1)
-        start = max(span.start, self.start)
-        return Span(start, end) if start <= end else None
 
     def __str__(self) -> str:
         return f"{self.start}-{self.end or 'end'}"

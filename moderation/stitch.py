@@ -12,6 +12,7 @@ from moderation.evidence import Evidence, Word
 from moderation.examination import Examination
 from moderation.scan import Video
 from moderation.section import Section
+from moderation.timeline import Instant
 from moderation.verdict import Coverage, CoverageStatus
 
 __all__ = ["stitch", "unseen", "with_silent"]
@@ -37,7 +38,9 @@ def stitch(seen: Sequence[tuple[Section, Examination]], video: Video) -> Examina
     for look in looks:
         seconds.update(look.seconds)
     return Examination(
-        evidence=tuple(each for section, look in seen for each in _named(section, look.evidence)),
+        evidence=tuple(
+            each for section, evidence in _once(seen) for each in _named(section, evidence)
+        ),
         coverage=tuple(_covered(seen, video)),
         seconds=dict(seconds),
         scan_s=max((look.scan_s for look in looks), default=0.0),
@@ -60,6 +63,28 @@ def with_silent(look: Examination, detectors: Iterable[str]) -> Examination:
     silent = sorted(set(detectors) - {each.detector for each in look.coverage})
     missing = unseen(silent, "the worker that looked does not bring it").coverage
     return replace(look, coverage=(*look.coverage, *missing))
+
+
+def _once(
+    seen: Sequence[tuple[Section, Examination]],
+) -> Iterator[tuple[Section, list[Evidence]]]:
+    """A second look reaches over a border: who owns an instant, or came first, is believed."""
+    told = {
+        _sight(each) for section, look in seen for each in look.evidence if _owns(section, each)
+    }
+    for section, look in seen:
+        kept = [each for each in look.evidence if _owns(section, each) or _sight(each) not in told]
+        told.update(map(_sight, kept))
+        yield section, kept
+
+
+def _owns(section: Section, seen: Evidence) -> bool:
+    return seen.span.start in section
+
+
+def _sight(seen: Evidence) -> tuple[str, Instant]:
+    """Whoever looked at it twice saw it twice."""
+    return seen.producer.detector, seen.span.start
 
 
 def _named(section: Section, evidence: Iterable[Evidence]) -> Iterator[Evidence]:

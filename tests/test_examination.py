@@ -13,7 +13,7 @@ import pytest
 
 from moderation.config import MediaLimits, Settings
 from moderation.detector import Audio, Degraded, Detector, Frames
-from moderation.errors import Cancelled
+from moderation.errors import Cancelled, DeadlineExceeded
 from moderation.evidence import Evidence
 from moderation.examination import Examination, examine, join
 from moderation.look import Step, Watch
@@ -259,6 +259,25 @@ def test_an_interruption_stops_everybody(clip: Path) -> None:
     with pytest.raises(Cancelled):
         examination(clip, Brightness(), watch=interrupt)
     assert not [each for each in threading.enumerate() if each.name == "look-brightness"]
+
+
+def test_fault_007_who_is_late_keeps_what_was_seen(tmp_path: Path) -> None:
+    """As if the file ended there; what came after is said to be missing."""
+    late = threading.Event()
+
+    def watch(step: Step) -> None:
+        if step.detector == "brightness" and step.at.seconds >= 3:
+            late.set()
+        if late.is_set():
+            raise DeadlineExceeded("time is up")
+
+    path = Clip(64, 48, fps=5).show(60, WHITE).write(tmp_path / "long.mp4")
+    seen = examination(path, Brightness(), watch=watch)
+    (coverage,) = seen.coverage
+    assert [each.span.start.seconds for each in seen.evidence][:3] == [0, 1, 2]
+    assert (coverage.status, coverage.reason) == (CoverageStatus.PARTIAL, "time is up")
+    assert coverage.examined < 60 <= coverage.planned
+    assert seen.cut_short == "time is up", "it is not reused"
 
 
 def test_sampling_follows_the_detectors_own_wish(clip: Path) -> None:

@@ -37,18 +37,22 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Killer:
-    """Reads all frames, and sends signals to the decoder after the first of each number."""
+    """Reads all frames, and sends a signal each to the first decoders, as soon as there are any."""
 
     def __init__(self, media: MediaReader, *signals: signal.Signals) -> None:
         self.media, self.signals = media, list(signals)
         self.frames: list[int] = []
+        self._struck: set[int] = set()
 
     def __call__(self, feed: Iterator[FrameBatch]) -> None:
         for batch in feed:
             self.frames += [number_in(frame.image) for frame in batch]
-            # Between two decoders there is none; 0 would be all processes of this group.
-            if self.signals and self.media.pid:
-                os.kill(self.media.pid, self.signals.pop(0))
+            # Between two decoders there is none; 0 would be all processes of this group. A dead
+            # one has its number until somebody has noticed.
+            pid = self.media.pid
+            if self.signals and pid and pid not in self._struck:
+                self._struck.add(pid)
+                os.kill(pid, self.signals.pop(0))
 
 
 def decode(

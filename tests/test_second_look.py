@@ -15,10 +15,13 @@ from moderation.evidence import Evidence
 from moderation.examination import Examination, examine, join
 from moderation.media import FrameBatch, MediaReader
 from moderation.second_look import both, windows_around
+from moderation.section import sections
 from moderation.source import Source
+from moderation.stitch import stitch
 from moderation.testing.clips import BLACK, WHITE, Clip, silence, tone
 from moderation.testing.detectors import Brightness, Loudness
 from moderation.testing.scans import make_evidence
+from moderation.timeline import Instant
 from moderation.verdict import Coverage, CoverageStatus
 
 SECOND = 1_000_000
@@ -120,6 +123,19 @@ def test_a_second_look_is_at_the_surroundings_only(flash: Path) -> None:
     assert min(again) >= 4 * SECOND
     assert max(again) <= 6 * SECOND
     assert max(b - a for a, b in pairwise(again)) <= SECOND / 4 + 100_000
+
+
+def test_a_second_look_reaches_over_the_border_of_a_section(flash: Path) -> None:
+    """Whatever is found in one piece is found however a video was cut."""
+    settings = Settings(media=MediaLimits())
+    with Source.open(flash) as source, MediaReader(source, settings.media) as media:
+        video, parts = media.probe(), sections([Instant(5 * SECOND)])
+        looks = [
+            examine(media, video, [Knives()], settings, matters=lambda _: True, section=each)
+            for each in parts
+        ]
+        whole = join([stitch(list(zip(parts, looks, strict=True)), video)], video, [], settings)
+    assert set(times(whole)) >= set(times(examination(flash, Knives())))
 
 
 def test_what_does_not_matter_gets_no_second_look(flash: Path) -> None:

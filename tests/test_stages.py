@@ -107,12 +107,14 @@ def stages(
     folder: Path,
     *classes: type[Detector[Any]],
     section_s: float = 2,
+    time_limit_s: float = 600,
+    attempts: int = 3,
     results: str = "",
     **lanes: Any,
 ) -> Stages:
     registry = Registry()
     registry.register(as_plugin(*(classes or (Brightness, Loudness, Echo))), "mine")
-    jobs = JobSettings(section_s=section_s, retry_s=0)
+    jobs = JobSettings(section_s=section_s, retry_s=0, time_limit_s=time_limit_s, attempts=attempts)
     settings = Settings(
         home=folder / "home",
         jobs=jobs,
@@ -187,6 +189,18 @@ def test_a_lane_of_others_is_told_at_once(store: Store, tmp_path: Path, long: Pa
     assert list(told) == [CONTROL]
     assert turn(worker, "gpu") == ["gpu"], "the last one ends the job"
     assert [scan.verdict.action for scan in store.scans()] == [Action.REVIEW]
+
+
+def test_fault_007_who_is_late_tries_again_and_then_says_what_was_seen(
+    store: Store, tmp_path: Path, long: Path
+) -> None:
+    job = submitted(store, long)
+    worker = stages(store, tmp_path, section_s=0, time_limit_s=1e-6, attempts=2)
+    all_done(worker)
+    done = Jobs(store).get(job.id)
+    (part,) = (each for each in done.parts if each.kind is Kind.SCAN)
+    assert [each.outcome for each in Jobs(store).attempts(part.id)] == ["failed", "done"]
+    assert (done.state, done.action) == (JobState.DONE, Action.INCOMPLETE)
 
 
 # A long one

@@ -12,7 +12,7 @@ from moderation.scan import Video
 from moderation.section import Section, sections
 from moderation.stitch import stitch, unseen, with_silent
 from moderation.testing.scans import make_evidence
-from moderation.timeline import Instant, Span
+from moderation.timeline import Instant
 from moderation.verdict import Coverage, CoverageStatus
 
 VIDEO = Video(uri="long.mp4", duration_us=30_000_000, has_video=True)
@@ -41,13 +41,6 @@ def test_a_video_falls_into_sections_without_a_gap() -> None:
     ]
     for at in (0, 9_999_999, 10_000_000, 29_000_000, 99_000_000):
         assert sum(Instant(at) in each for each in PARTS) == 1
-
-
-def test_a_span_is_clipped_to_its_section() -> None:
-    span = Span(Instant(5_000_000), Instant(25_000_000))
-    assert SECOND.clip(span) == Span(Instant(10_000_000), Instant(19_999_999))
-    assert THIRD.clip(span) == Span(Instant(20_000_000), Instant(25_000_000))
-    assert FIRST.clip(Span(Instant(10_000_000), Instant(11_000_000))) is None
 
 
 def test_a_plan_survives_the_database() -> None:
@@ -82,9 +75,22 @@ def test_a_section_that_nobody_saw_lies_heavy_on_the_share() -> None:
     assert coverage.reason == "0:00:10.000-0:00:20.000: the worker fell silent"
 
 
+def test_what_two_sections_saw_of_one_instant_is_there_once() -> None:
+    """A second look reaches over borders; who owns the instant is believed."""
+    at, told, other = (make_evidence(start_s=s, score=0.9) for s in (10, 10.25, 10.5))
+    looks = [
+        replace(look(), evidence=(replace(told, score=0.8), other)),
+        replace(look(), evidence=(at, told)),
+        replace(look(), evidence=(other,)),
+    ]
+    whole = stitch(list(zip(PARTS, looks, strict=True)), VIDEO)
+    assert sorted(whole.evidence, key=lambda each: each.span) == [at, told, other]
+
+
 def test_people_told_apart_in_one_section_are_not_those_of_another() -> None:
-    seen = make_evidence(subject="face 1")
-    whole = stitch([(each, replace(look(), evidence=(seen,))) for each in (FIRST, SECOND)], VIDEO)
+    seen = [make_evidence(start_s=at, subject="face 1") for at in (5, 15)]
+    looks = [replace(look(), evidence=(each,)) for each in seen]
+    whole = stitch(list(zip((FIRST, SECOND), looks, strict=True)), VIDEO)
     assert [each.subject for each in whole.evidence] == ["face 1", "face 1 of section 2"]
 
 

@@ -22,8 +22,13 @@ from typing import Any
 import psutil
 import pytest
 from celery import Celery
+from celery.utils.imports import symbol_by_name
+from celery.worker.request import Request
+from kombu.connection import Connection
+from kombu.transport.virtual import Message
 from moderation_workers.app import make_app
 from moderation_workers.broker import check_broker, check_settings
+from moderation_workers.tasks import work
 from moderation_workers.wake import CeleryWaker
 from redis.exceptions import OutOfMemoryError
 
@@ -127,6 +132,33 @@ def test_fault_019_connections_that_lead_nowhere_are_given_up(crew: Crew, client
     job = client.submit(crew.film())
     assert time.monotonic() - began < 30, "whoever submits does not wait for the broker"
     crew.assert_one_verdict([job])
+
+
+def test_fault_019_who_cannot_say_that_he_is_done_may_take_the_next(
+    redis_server: RedisServer,
+) -> None:
+    """Kombu counts a message until its acknowledgement was heard; there is room for one."""
+    app = app_of(redis_server)
+    with app.connection_for_read() as connection:
+        channel = connection.channel()
+        channel.basic_qos(0, 1, False)
+        CeleryWaker(app).wake(CONTROL, 1)
+        message = app.amqp.queues[CONTROL].bind(channel).get()
+        assert not channel.qos.can_consume()
+        redis_server.kill()
+        request_of(app, message, connection).acknowledge()
+        assert channel.qos.can_consume()
+
+
+def request_of(app: Celery, message: Message, connection: Connection) -> Request:
+    """As a worker's main process has it while the message is worked on."""
+    return symbol_by_name(work.Request)(
+        message,
+        app=app,
+        task=work,
+        on_ack=message.ack_log_error,
+        connection_errors=connection.connection_errors,
+    )
 
 
 def test_fault_020_a_storm_of_lost_connections_stops_nothing(crew: Crew, client: Client) -> None:

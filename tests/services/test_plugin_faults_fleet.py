@@ -81,6 +81,7 @@ class Colours(Detector):
             for frame in batch:
                 if frame.image.min() > 200:
                     yield self.evidence("white", 0.9, frame.span)
+                    time.sleep(float(os.environ.get("SLOW_S", "0")))
 
     @staticmethod
     def colour_of(frame):
@@ -173,6 +174,23 @@ def test_fault_075_a_plugin_that_ends_its_process_has_not_succeeded(make: Make, 
         assert worker.is_running
     assert "Segmentation fault" in worker.log
     assert "in crash" in worker.log, "it says where"
+
+
+def test_fault_007_what_was_seen_before_time_was_up_is_kept(
+    make: Make, film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the last try; a video that nobody has seen whole is not approved."""
+    monkeypatch.setenv("SLOW_S", "0.5")
+    fleet = make(time_limit_s=3, attempts=2)
+    fleet.worker()
+    with fleet.client() as client:
+        job = reviewed(client, film(*[WHITE, BLACK] * 40, seconds=0.25))
+        assert outcomes(fleet, job) == ["failed", "done"]
+        (seen,) = job.scan.coverage
+        assert job.verdict.missing
+    assert job.evidence
+    assert (seen.status, seen.share < 1) == (CoverageStatus.PARTIAL, True)
+    assert seen.reason == "the part takes longer than jobs.time_limit_s"
 
 
 def test_fault_008_074_a_plugin_that_never_answers_ends_with_its_process(

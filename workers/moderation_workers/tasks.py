@@ -26,6 +26,7 @@ from moderation_workers.app import app
 from moderation_workers.device import find
 from moderation_workers.heartbeat_file import HeartbeatFile
 from moderation_workers.housekeeping import Housekeeping
+from moderation_workers.request import Acknowledging
 from moderation_workers.wake import TASK, CeleryWaker
 
 __all__ = ["work"]
@@ -38,7 +39,7 @@ _DEVICE_GONE: Final = signal.SIGUSR2
 app.steps["worker"].update((Housekeeping, HeartbeatFile))
 
 
-@app.task(name=TASK, bind=True)  # type: ignore[untyped-decorator]
+@app.task(name=TASK, bind=True, base=Acknowledging)  # type: ignore[untyped-decorator]
 def work(self: Task[Any, Any], lane: str) -> None:
     """Work on the part of the lane whose turn it is; who found one says where more may be.
 
