@@ -110,6 +110,12 @@ class Picture:
         """RGB, shape (height, width, 3), read-only. Raises what PyAV raises."""
         return self._renderer.render(self._frame)
 
+    @property
+    def colours(self) -> tuple[int, int, int]:
+        """FFmpeg's numbers of the colour space, the primaries and the transfer function."""
+        frame = self._frame
+        return frame.colorspace, frame.color_primaries, frame.color_trc
+
     @cached_property
     def thumbnail(self) -> Thumbnail:
         """Shape (rows, columns, 3). Raises what PyAV raises."""

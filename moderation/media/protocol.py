@@ -24,6 +24,8 @@ __all__ = [
     "Decode",
     "Decoded",
     "Divided",
+    "Edit",
+    "Edits",
     "Failed",
     "Finished",
     "Free",
@@ -33,6 +35,8 @@ __all__ = [
     "Probed",
     "Progress",
     "Ready",
+    "Redact",
+    "Redacted",
     "Reply",
     "Request",
     "Sound",
@@ -40,6 +44,7 @@ __all__ = [
     "Still",
     "Stills",
     "Unwanted",
+    "Written",
     "body_length",
     "packed",
     "reply",
@@ -119,6 +124,44 @@ class Cuts(_Message):
     every_us: int
 
 
+class Edit(BaseModel):
+    """What happens to the pictures or the sound of a stretch of time.
+
+    number         of the edit that it is a piece of
+    from_us, to_us microseconds from the start of the video, to before
+    box, box_to    left, top, right and bottom in fractions of the picture as displayed, when the
+                   stretch starts and when it ends; all of the picture when not set
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int
+    remedy: Literal["blur", "mute", "bleep", "cut"]
+    from_us: int
+    to_us: int
+    box: tuple[float, float, float, float] | None = None
+    box_to: tuple[float, float, float, float] | None = None
+
+
+class Edits(_Message):
+    """Pieces of edits, to be carried out by the `Redact` that follows; no answer."""
+
+    kind: Literal["edits"] = "edits"
+    pieces: tuple[Edit, ...]
+
+
+class Redact(_Message):
+    """Write the video anew with the edits that were sent before.
+
+    edits   how many there are
+    pieces  how many pieces of them were sent
+    """
+
+    kind: Literal["redact"] = "redact"
+    edits: int
+    pieces: int
+
+
 class Free(_Message):
     """The oldest block of the ring has been read."""
 
@@ -140,7 +183,9 @@ class Bytes(_Message):
     count: int
 
 
-Request: TypeAlias = Start | Probe | Decode | Stills | Cuts | Free | Unwanted | Bytes
+Request: TypeAlias = (
+    Start | Probe | Decode | Stills | Cuts | Edits | Redact | Free | Unwanted | Bytes
+)
 
 
 # What the child answers
@@ -242,6 +287,32 @@ class Finished(_Message):
     kind: Literal["finished"] = "finished"
 
 
+class Written(_Message):
+    """Bytes of the new video, and where in its file they belong."""
+
+    kind: Literal["written"] = "written"
+    at: _Count
+    data: Block
+
+
+class Redacted(_Message):
+    """The new video is whole.
+
+    touched  of each edit, how many pictures and samples it is about
+    dropped  what of the file is not in the new one
+    notes    what else is different
+    """
+
+    kind: Literal["redacted"] = "redacted"
+    width: _Side
+    height: _Side
+    frames: _Count
+    duration_us: _Microseconds
+    touched: Annotated[tuple[_Count, ...], Field(max_length=10_000)]
+    dropped: Annotated[tuple[_Text, ...], Field(max_length=64)]
+    notes: Annotated[tuple[_Text, ...], Field(max_length=64)]
+
+
 class Decoded(_Message):
     """The file has ended. The fields of `moderation.media.outcome`, and how much was planned.
 
@@ -281,6 +352,8 @@ Reply: TypeAlias = (
     | Still
     | Divided
     | Finished
+    | Written
+    | Redacted
     | Decoded
     | Failed
 )

@@ -109,7 +109,7 @@ class MediaReader:
     def ask(
         self,
         request: say.Request,
-        last: type[say.Finished | say.Decoded | say.Probed | say.Divided],
+        last: type[say.Finished | say.Decoded | say.Probed | say.Divided | say.Redacted],
         check: Callable[[], None] = lambda: None,
     ) -> Generator[say.Reply]:
         """All answers to a request, up to the one of the class `last`.

@@ -28,9 +28,11 @@ from moderation.errors import (
 from moderation.media import protocol as say
 from moderation.media.cuts import cuts
 from moderation.media.decode import Decoder
+from moderation.media.encode import Outlet
 from moderation.media.excerpt import WHOLE, Excerpt
 from moderation.media.passage import passages
 from moderation.media.probe import probe
+from moderation.media.redact import redact
 from moderation.media.ring import RingWriter
 from moderation.media.sandbox import enter
 from moderation.media.showing import LONGEST_TEXT, Showing
@@ -57,6 +59,7 @@ class Worker:
         self._up, self._down = up, down
         self._told_s = time.monotonic()
         self._unwanted = say.Unwanted(rates=(), sound=False)
+        self._edits: list[say.Edit] = []
         start = self._read()
         if not isinstance(start, say.Start):
             raise ValueError(f"the first message is {start.kind!r}")
@@ -92,6 +95,10 @@ class Worker:
             case say.Cuts():
                 found = cuts(self._upload, self._limits, request.every_us, self._pulse)
                 self.tell(say.Divided(at_us=found))
+            case say.Edits():
+                self._edits += request.pieces
+            case say.Redact():
+                self._redact(request)
             case _:
                 self._note(request)
 
@@ -131,6 +138,18 @@ class Worker:
                 if self._nobody_wants(request):
                     break
         self.tell(showing.passed())
+
+    def _redact(self, request: say.Redact) -> None:
+        pieces, self._edits = self._edits, []
+        if len(pieces) != request.pieces:
+            raise ValueError(f"{request.pieces} pieces were announced, {len(pieces)} came")
+        target = Outlet(self._deliver)
+        self.tell(
+            redact(self._upload, self._limits, pieces, request.edits, target, pulse=self._pulse)
+        )
+
+    def _deliver(self, at: int, data: bytes) -> None:
+        self.tell(say.Written(at=at, data=self.put(data)))
 
     def _nobody_wants(self, request: say.Decode) -> bool:
         while self._has_mail():
