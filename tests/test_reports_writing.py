@@ -15,15 +15,50 @@ from moderation.errors import ConfigurationError, OutOfSpace
 from moderation.reports import FORMATS, ReportOptions, write_report
 from moderation.reports.writing import opened
 from moderation.scan import Scan
-from moderation.testing.scans import make_evidence, make_scan
+from moderation.testing.scans import make_evidence, make_failed_scan, make_scan
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_is_written_to_a_file(tmp_path: Path, form: str) -> None:
     target = tmp_path / "report"
     write_report([make_scan(make_evidence())], form=form, target=str(target))
-    assert "clip.mp4" in target.read_text("utf-8")
+    assert target.exists()
     assert os.listdir(tmp_path) == ["report"]
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "html", "webvtt", "edl"])
+def test_a_report_names_the_video(tmp_path: Path, form: str) -> None:
+    target = tmp_path / "report"
+    write_report([make_scan(make_evidence())], form=form, target=str(target))
+    assert "clip.mp4" in target.read_text("utf-8")
+
+
+@pytest.mark.parametrize("form", ["webvtt", "edl", "ffmpeg"])
+def test_a_format_of_one_video_refuses_two_in_a_file(tmp_path: Path, form: str) -> None:
+    two = [make_scan(name="a.mp4"), make_scan(name="b.mp4")]
+    with pytest.raises(ConfigurationError, match="one video"):
+        write_report(two, form=form, target=str(tmp_path / "report"))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["webvtt", "edl", "ffmpeg"])
+def test_a_format_of_one_video_refuses_none(form: str) -> None:
+    with pytest.raises(ConfigurationError, match="no video"):
+        write_report([], form=form)
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("webvtt", "vtt"), ("edl", "edl")])
+def test_a_folder_gets_a_file_for_each_video_named_by_its_digest(
+    tmp_path: Path, form: str, suffix: str
+) -> None:
+    two = [make_scan(name="../../a.mp4"), make_scan(name="b\n.mp4")]
+    write_report(two, form=form, target=str(tmp_path))
+    assert set(os.listdir(tmp_path)) == {f"{each.video.sha256}.{suffix}" for each in two}
+
+
+def test_a_folder_gets_a_file_for_a_video_without_a_digest(tmp_path: Path) -> None:
+    write_report([make_failed_scan(name="../a")], form="webvtt", target=str(tmp_path))
+    assert os.listdir(tmp_path) == ["scan_of____a.vtt"]
 
 
 def test_a_report_is_written_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +136,9 @@ def test_a_full_disk_is_out_of_space() -> None:
         write_report([make_scan()], form="json", target="/dev/full")
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "html"])
+@pytest.mark.parametrize(
+    "form", ["json", "jsonl", "csv", "html", "rekognition", "dsa", "coco", "label-studio", "skips"]
+)
 def test_memory_does_not_grow_with_the_report(form: str) -> None:
     few, many = peak_memory(form, 10), peak_memory(form, 60)
     # Garbage waits to be collected, and HTML keeps a row of each; six times as many scans would

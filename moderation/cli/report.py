@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from moderation.cli.output import Output, output_options
+from moderation.cli.output import Output, decisions_of, output_options
 from moderation.config import Settings
 from moderation.pictures import Pictures
 from moderation.reports import schema
@@ -89,4 +89,4 @@ def report(
     with Store.open(settings.database_url) as store:
         chosen = [Action(each) for each in actions] or None
         scans = store.scans(verdict=chosen, since=since, label=label)
-        output.write(scans, Pictures.of(settings))
+        output.write(scans, Pictures.of(settings), decisions_of(store))

@@ -6,12 +6,14 @@ the frame as displayed. Fields may be added within v1; none is renamed or remove
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from moderation import decision as decided
 from moderation import evidence as seen
 from moderation import scan as scanned
 from moderation import verdict as judged
@@ -161,6 +163,40 @@ class Failure(_Part):
     message: Text
 
 
+class SegmentDecision(_Part):
+    """What a person said of one segment, which `label`, `subject` and its times name."""
+
+    label: Text
+    subject: Text | None
+    start_s: Seconds
+    end_s: Seconds
+    judgement: decided.Judgement
+    corrected: Text
+    """The right label, where the judgement is `correct`."""
+    remedy: decided.Remedy
+    evidence_ids: list[Text]
+
+
+class Decision(_Part):
+    """What one person said of the verdict, why, and how long it took."""
+
+    item_id: Text
+    number: int
+    """Of the item's decisions, from 1."""
+    purpose: decided.Purpose
+    """Why the person was asked."""
+    person: Text
+    outcome: decided.Outcome
+    reason: Text
+    note: Text
+    segments: list[SegmentDecision]
+    seconds: float
+    """From the claim to the decision."""
+    decided_at: datetime
+    stands: bool
+    """Whether it is the one that counts."""
+
+
 class Document(_Part):
     """One video under one policy."""
 
@@ -179,10 +215,13 @@ class Document(_Part):
     """What held the decoder."""
     engine_version: Text
     scanned_at: datetime
+    decisions: list[Decision]
+    """What people said of it, oldest first; empty while nobody has."""
 
 
-def document(scan: scanned.Scan) -> Document:
+def document(scan: scanned.Scan, decisions: Sequence[decided.Decision] = ()) -> Document:
     """The document of a scan; JSON by `model_dump_json(by_alias=True)`."""
+    stands = decided.standing(decisions)
     return Document(
         id=scan.id,
         video=_video(scan.video),
@@ -195,6 +234,7 @@ def document(scan: scanned.Scan) -> Document:
         sandbox=list(scan.sandbox),
         engine_version=scan.engine_version,
         scanned_at=scan.scanned_at,
+        decisions=[_decision(each, stands=each is stands) for each in decisions],
     )
 
 
@@ -216,6 +256,12 @@ def _verdict(verdict: judged.Verdict) -> Verdict:
             "segments": [_timed(segment) for segment in verdict.segments],
         }
     )
+
+
+def _decision(decision: decided.Decision, *, stands: bool) -> Decision:
+    segments = [_timed(each) for each in decision.segments]
+    own = {"segments": segments, "stands": stands}
+    return Decision.model_validate({**_fields(decision), **own})
 
 
 def _evidence(evidence: seen.Evidence) -> Evidence:

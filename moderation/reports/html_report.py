@@ -40,7 +40,7 @@ def write_html(scans: Iterable[Scan], stream: TextIO, options: ReportOptions) ->
     # The summary stands first and is known last: sections wait on disk, not in memory.
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as waiting:
         for number, scan in enumerate(scans, start=1):
-            shown = view(scan, number, options.pictures)
+            shown = view(scan, number, options.pictures, options.decisions(scan))
             summaries.append(shown.summary)
             waiting.writelines(section.generate(view=shown))
         waiting.seek(0)

@@ -12,20 +12,20 @@ from moderation.scan import Scan
 __all__ = ["write_json", "write_jsonl"]
 
 
-def write_json(scans: Iterable[Scan], stream: TextIO, _: ReportOptions) -> None:
+def write_json(scans: Iterable[Scan], stream: TextIO, options: ReportOptions) -> None:
     """One array of `moderation.report/v1` documents, a document on each line."""
     separator = "[\n"
     for scan in scans:
-        stream.write(separator + _line(scan))
+        stream.write(separator + _line(scan, options))
         separator = ",\n"
     stream.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def write_jsonl(scans: Iterable[Scan], stream: TextIO, _: ReportOptions) -> None:
+def write_jsonl(scans: Iterable[Scan], stream: TextIO, options: ReportOptions) -> None:
     """One `moderation.report/v1` document on each line."""
     for scan in scans:
-        stream.write(_line(scan) + "\n")
+        stream.write(_line(scan, options) + "\n")
 
 
-def _line(scan: Scan) -> str:
-    return document(scan).model_dump_json(by_alias=True)
+def _line(scan: Scan, options: ReportOptions) -> str:
+    return document(scan, options.decisions(scan)).model_dump_json(by_alias=True)

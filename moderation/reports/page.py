@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Final, Generic, TypeVar
 
+from moderation.decision import Decision, standing
 from moderation.errors import MediaFault
 from moderation.evidence import Box, Evidence, Producer
 from moderation.reports.highlights import gaps, weightiest
@@ -26,6 +27,7 @@ PICTURES: Final = 24
 REASONS: Final = 30
 SEGMENTS: Final = 200
 LINES: Final = 500
+DECISIONS: Final = 50
 """Rows of one video that a person still reads; the other formats have all of them."""
 
 T = TypeVar("T")
@@ -103,9 +105,11 @@ class View:
     speech: Cut[Line]
     screen_text: Cut[Line]
     producers: tuple[Producer, ...]
+    decisions: Cut[Decision]
+    stands: Decision | None
 
 
-def view(scan: Scan, number: int, pictures: Pictures) -> View:
+def view(scan: Scan, number: int, pictures: Pictures, decisions: Sequence[Decision] = ()) -> View:
     """Everything that the page says of a scan, the `number`-th of the run."""
     reasons = weightiest(scan)
     findings = [each for each in scan.verdict.segments if family(each.label) != CONTEXT]
@@ -127,6 +131,8 @@ def view(scan: Scan, number: int, pictures: Pictures) -> View:
         speech=_lines(scan, "Context/Speech", findings),
         screen_text=_lines(scan, "Context/Screen text", findings),
         producers=tuple(dict.fromkeys(each.producer for each in scan.evidence)),
+        decisions=Cut.of(decisions, DECISIONS),
+        stands=standing(decisions),
     )
 
 

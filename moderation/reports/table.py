@@ -11,9 +11,10 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from moderation.decision import Decision, standing
 from moderation.reports.highlights import gaps, weightiest
 from moderation.reports.options import ReportOptions
-from moderation.reports.text import visible
+from moderation.reports.text import one_line, visible
 from moderation.scan import Scan
 from moderation.timeline import Span
 from moderation.verdict import Action, Coverage, CoverageStatus, Reason
@@ -31,14 +32,15 @@ _COLOURS: Final = {
 }
 
 
-def write_table(scans: Iterable[Scan], stream: TextIO, _: ReportOptions) -> None:
+def write_table(scans: Iterable[Scan], stream: TextIO, options: ReportOptions) -> None:
     """What each verdict is, why, and what nobody looked at."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True, header_style="bold")
     table.add_column("video", max_width=28, overflow="fold")
     table.add_column("verdict", no_wrap=True)
     table.add_column("why", ratio=1, overflow="fold")
     for scan in scans:
-        table.add_row(_name(scan), _verdict(scan), Group(*_why(scan)))
+        decision = standing(options.decisions(scan))
+        table.add_row(_name(scan), _verdict(scan, decision), Group(*_why(scan)))
     console = Console(file=stream, highlight=False)
     console.print(table if table.row_count else "no videos")
 
@@ -47,11 +49,14 @@ def _name(scan: Scan) -> Text:
     return Text(visible(PurePosixPath(scan.video.uri).name or scan.video.uri))
 
 
-def _verdict(scan: Scan) -> Text:
+def _verdict(scan: Scan, decision: Decision | None) -> Text:
     verdict = scan.verdict
     shown = Text(verdict.action.value, style=f"bold {_COLOURS[verdict.action]}")
     if verdict.action is not Action.APPROVE:
         shown.append(f"\n{verdict.severity.value}", style="dim")
+    if decision is not None:
+        shown.append(f"\n{decision.outcome.value}", style="bold")
+        shown.append(f" by {one_line(decision.person)}", style="not bold")
     return shown
 
 
@@ -87,5 +92,5 @@ def _when(span: Span) -> str:
 
 def _gap(coverage: Coverage) -> str:
     if coverage.status is CoverageStatus.PARTIAL:
-        return f"{coverage.detector} {coverage.share:.0%}"
-    return f"{coverage.detector} {coverage.status.value}"
+        return f"{visible(coverage.detector)} {coverage.share:.0%}"
+    return f"{visible(coverage.detector)} {coverage.status.value}"

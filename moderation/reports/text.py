@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from typing import Any
 
-__all__ = ["one_line", "plain", "visible", "whole"]
+__all__ = ["json_line", "one_line", "plain", "visible", "whole"]
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LAYOUT = "\t\n"
@@ -53,3 +54,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(each) for each in value]
     return whole(str(value))
+
+
+def json_line(value: Any) -> str:
+    """Strict JSON in ASCII: one line, whatever its reader takes for the end of a line."""
+    return json.dumps(plain(value), allow_nan=False)

@@ -27,7 +27,7 @@ from moderation.media import MediaReader
 from moderation.pictures import Pictures
 from moderation.publish import MOST_TAGS, Publisher, document_name, verdict_tags
 from moderation.publish_settings import PublishSettings, ignored_prefixes
-from moderation.reports import document, write_report
+from moderation.reports import ReportOptions, document, write_report
 from moderation.s3_settings import S3Settings
 from moderation.scan import Scan
 from moderation.sources import open_source
@@ -392,7 +392,9 @@ def test_pictures_go_to_s3_and_come_back_in_a_report(here: Installation, tmp_pat
     assert answer["ContentType"] == "image/jpeg"
     page = tmp_path / "report.html"
     pictures = Pictures.of(here.settings(pictures=PICTURES))
-    write_report([scan], form="html", target=str(page), pictures=pictures.get)
+    write_report(
+        [scan], form="html", target=str(page), options=ReportOptions(pictures=pictures.get)
+    )
     assert base64.b64encode(answer["Body"].read()).decode() in page.read_text()
 
 
