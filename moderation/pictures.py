@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import structlog
 
@@ -23,6 +25,8 @@ LONGEST_SIDE = 480
 
 MOST = 40
 """Pictures kept of one video: a reviewer looks at the strongest first and rarely at more."""
+
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
 class Pictures:
@@ -56,6 +60,14 @@ class Pictures:
                 self._shelf.put(f"{folder}/{_file(at)}", jpeg, "image/jpeg")
         except (MediaError, SourceError) as error:
             log.warning("a picture could not be made", uri=media.source.uri, reason=str(error))
+
+    def remove(self, sha256: str) -> int:
+        """All of a video; how many there were."""
+        return self._shelf.remove(f"{sha256}/")
+
+    def videos(self) -> Iterator[str]:
+        """The digests of those that have some."""
+        return (name for name in self._shelf.folders() if _DIGEST.fullmatch(name))
 
 
 def shown(scan: Scan) -> Sequence[Instant]:

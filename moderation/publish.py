@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -110,6 +111,20 @@ class Publisher:
             _tried(tell, "pictures", lambda: self._keep(scan, pinned, opened)),
         )
         _raise([error for error in outcomes if error])
+
+    def withdraw(self, sha256: str, jobs: Iterable[tuple[str, Pinned]]) -> Counter[str]:
+        """Take away the documents of these jobs, by their ids, and with a digest the pictures of
+        the video; how many of each there were. The same again is harmless.
+
+        Tags stay: they say no more than the verdict, and may be what holds the object back.
+        """
+        removed = Counter(documents=0, pictures=0)
+        for job_id, pinned in jobs:
+            if self._results is not None:
+                removed["documents"] += self._results.remove(document_name(pinned, job_id))
+        if sha256:
+            removed["pictures"] += self._pictures.remove(sha256)
+        return removed
 
     def _is_ours(self, pinned: Pinned) -> bool:
         """Whichever way our own results came to be scanned: what they bring forth is no more."""

@@ -125,6 +125,14 @@ class S3Object(Source):
             reason, hint = "the object was replaced", "what lies there now is another upload"
             raise _refused(self._address, MediaFault.CHANGED, reason, hint)
 
+    def delete(self) -> None:
+        """Delete this version; where the bucket keeps none, what lies there, if it still is this.
+
+        Raises `SourceError` and `SourceUnavailable`.
+        """
+        self.check_unchanged()
+        self._client.delete(self._address)
+
     def close(self) -> None:
         """Give the blocks back; more than once is harmless."""
         with self._reading:

@@ -11,8 +11,8 @@ import functools
 import hashlib
 import os
 import threading
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from moderation.errors import (
@@ -21,7 +21,7 @@ from moderation.errors import (
     SourceError,
     SourceUnavailable,
 )
-from moderation.s3_errors import replaced, translated
+from moderation.s3_errors import Doing, replaced, translated
 from moderation.s3_settings import S3Settings
 from moderation.source import shown
 
@@ -81,6 +81,8 @@ class _Boto(Protocol):
     def list_objects_v2(self, **parameters: str) -> dict[str, Any]: ...
     def get_object_tagging(self, **parameters: str) -> dict[str, Any]: ...
     def put_object_tagging(self, **parameters: Any) -> dict[str, Any]: ...
+    def delete_object(self, **parameters: str) -> dict[str, Any]: ...
+    def get_paginator(self, name: str) -> Any: ...
 
 
 class S3Client:
@@ -149,6 +151,45 @@ class S3Client:
         with translated(folder.uri, "listing"):
             answer = self._boto.list_objects_v2(Bucket=folder.bucket, Prefix=folder.key)
         return frozenset(each["Key"][len(folder.key) :] for each in answer.get("Contents", ()))
+
+    def folders(self, folder: Address) -> Iterator[str]:
+        """What the keys that begin like this one go on with, up to the next slash; once each."""
+        for page in self._listed("list_objects_v2", folder, "listing", Delimiter="/"):
+            for each in page.get("CommonPrefixes", ()):
+                yield each["Prefix"][len(folder.key) : -1]
+
+    def delete(self, address: Address) -> None:
+        """The object, or the version that the address names; what is gone already is no error."""
+        with translated(address.uri, "deleting"):
+            self._boto.delete_object(**address.place)
+
+    def remove(self, address: Address) -> int:
+        """Every version of what has this key or, where that ends with a slash, begins with it; how
+        many objects those were. Raises `ConfigurationError` where we may not.
+        """
+        keys: set[str] = set()
+        try:
+            for key, version in self._versions(address):
+                self.delete(replace(address, key=key, version=version))
+                keys.add(key)
+        except SourceError as error:
+            raise ConfigurationError(error.message, hint=error.hint) from None
+        return len(keys)
+
+    def _versions(self, address: Address) -> Iterator[tuple[str, str]]:
+        """Marks of deletion too: without what they hide, they would only say that it was there."""
+        for page in self._listed("list_object_versions", address, "deleting"):
+            for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                if address.key.endswith("/") or each["Key"] == address.key:
+                    yield each["Key"], each["VersionId"]
+
+    def _listed(
+        self, request: str, address: Address, doing: Doing, **parameters: str
+    ) -> Iterator[dict[str, Any]]:
+        """The pages of what begins with this key."""
+        asked = {"Bucket": address.bucket, "Prefix": address.key, **parameters}
+        with translated(address.uri, doing):
+            yield from self._boto.get_paginator(request).paginate(**asked)
 
     def tags(self, address: Address) -> dict[str, str]:
         """Of the object, or of the version that the address names."""

@@ -20,7 +20,7 @@ from moderation.source import shown
 
 __all__ = ["Doing", "replaced", "translated"]
 
-Doing: TypeAlias = Literal["reading", "writing", "tagging", "listing"]
+Doing: TypeAlias = Literal["reading", "writing", "tagging", "listing", "deleting"]
 
 _BUSY_STATUS: Final = frozenset((408, 429))
 _BUSY: Final = frozenset(
@@ -42,6 +42,8 @@ _ALLOW: Final[Mapping[Doing, str]] = {
     "where the bucket has a key of its own",
     "tagging": "allow s3:GetObjectTagging and s3:PutObjectTagging, and where versions are kept "
     "s3:GetObjectVersionTagging and s3:PutObjectVersionTagging",
+    "deleting": "check the credentials, and allow s3:ListBucketVersions on the bucket, with "
+    "s3:DeleteObject and s3:DeleteObjectVersion there",
     "listing": "check the credentials, and allow s3:ListBucket on the bucket",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -38,6 +39,14 @@ class Shelf(Protocol):
     def names(self, folder: str) -> frozenset[str]:
         """What is known to be in a folder: of many, or where it may not be listed, not all."""
 
+    def remove(self, name: str) -> int:
+        """Take away what has that name or, where it ends with a slash, all that begins so; how many
+        files that were. Raises `PermanentError`s where nothing can be removed.
+        """
+
+    def folders(self) -> Iterator[str]:
+        """The first step of every name that has more than one, once each."""
+
     def uri(self, name: str) -> str:
         """Where it lies, for messages."""
 
@@ -55,14 +64,11 @@ class FolderShelf:
     def put(self, name: str, content: bytes, content_type: str) -> None:
         """Raises `OutOfSpace` and `StoreError`."""
         path = self._folder / name
-        part = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._write(part, content)
-                os.replace(part, path)
-            finally:
-                part.unlink(missing_ok=True)
+                self._place(path, content)
+            except FileNotFoundError:  # whoever emptied the folder has just taken it away
+                self._place(path, content)
         except OSError as error:
             raise self._refused(error) from None
 
@@ -81,8 +87,52 @@ class FolderShelf:
         except OSError:
             return frozenset()
 
+    def remove(self, name: str) -> int:
+        """With the folders that are empty then: their names are those of uploads. Raises
+        `StoreError`.
+        """
+        place = self._folder / name
+        try:
+            files = [each for each in place.rglob("*") if not each.is_dir()]
+            files = files if name.endswith("/") else [place] if place.is_file() else []
+            for file in files:
+                file.unlink(missing_ok=True)
+            self._remove_empty(place)
+        except OSError as error:
+            raise self._refused(error) from None
+        return len(files)
+
+    def folders(self) -> Iterator[str]:
+        try:
+            with os.scandir(self._folder) as found:
+                yield from (each.name for each in found if each.is_dir(follow_symlinks=False))
+        except OSError:
+            return
+
     def uri(self, name: str) -> str:
         return str(self._folder / name)
+
+    def _remove_empty(self, place: Path) -> None:
+        """The folder, and those above it up to the shelf itself."""
+        while place != self._folder and self._folder in place.parents:
+            try:
+                place.rmdir()
+            except _ABSENT:
+                pass
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                return
+            place = place.parent
+
+    def _place(self, path: Path, content: bytes) -> None:
+        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._write(part, content)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _write(self, path: Path, content: bytes) -> None:
         """On the disk when it returns: what follows is a row that says it is there."""
@@ -99,7 +149,7 @@ class FolderShelf:
                 hint="free some, then again",
             )
         return StoreError(
-            f"{self._what} cannot be kept in {self._folder} ({error.strerror})",
+            f"{self._what} cannot be kept in or taken from {self._folder} ({error.strerror})",
             hint=f"correct the setting publish.{self._what}, or `home`",
         )
 
@@ -129,6 +179,14 @@ class S3Shelf:
         except SourceError as error:
             log.info("a prefix cannot be listed", reason=error.message, hint=error.hint)
             return frozenset()
+
+    def remove(self, name: str) -> int:
+        """With every version of it that the bucket keeps. Raises `ConfigurationError`."""
+        return s3_client(self._settings).remove(self._address(name))
+
+    def folders(self) -> Iterator[str]:
+        """Raises `SourceError` where the prefix may not be listed."""
+        return s3_client(self._settings).folders(self._address(""))
 
     def uri(self, name: str) -> str:
         return self._address(name).uri

@@ -111,6 +111,24 @@ class Source:
                 hint="scan it again when its upload is complete",
             )
 
+    def delete(self) -> None:
+        """Delete what was opened, where it lies. Raises `SourceError` when something else lies
+        there now, or nothing, and where deleting is not permitted.
+        """
+        path = _local_path(self.uri)
+        try:
+            there, opened = os.lstat(path), os.fstat(self._fd)
+            if (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino):
+                os.unlink(path)
+                return
+        except OSError as error:
+            _refuse(self.uri, error)
+        raise SourceError(
+            f"{shown(self.uri)}: the file was replaced",
+            fault=MediaFault.CHANGED,
+            hint="what lies there now is another upload",
+        )
+
     def close(self) -> None:
         """Give the descriptor back; more than once is harmless."""
         if self._fd >= 0:

@@ -203,7 +203,7 @@ class Stages:
             return self._decided(lease, scan, policy, pipeline.fingerprint)
         lanes = {lane: names for lane, names in self._lanes.items() if lane != CONTROL}
         plan = Plan(video=video, lanes=lanes, cuts=tuple(cuts), fingerprint=pipeline.fingerprint)
-        return self.leases.plan(lease, plan.written, sorted(lanes), len(plan.sections))
+        return self.leases.plan(lease, plan.written, sorted(lanes), len(plan.sections), video)
 
     def _cuts(self, media: MediaReader) -> Sequence[Instant]:
         every_us = round(self.settings.jobs.section_s * MICROSECONDS)
@@ -250,7 +250,11 @@ class Stages:
         scan = self._store.judged(work.scan_id, work.policy)
         if scan is not None:
             pinned = Pinned(work.uri, work.pin)
-            self._publisher.publish(scan, pinned, lease.job_id, lambda: self._read(lease, work))
+            try:
+                self._publisher.publish(scan, pinned, lease.job_id, lambda: self._read(lease, work))
+            finally:  # an erasure takes away what lies there before it, and not what comes after
+                if self._store.is_erased(scan):
+                    self._publisher.withdraw(scan.video.sha256, [(lease.job_id, pinned)])
         self.leases.published(lease)
         return []
 

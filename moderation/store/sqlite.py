@@ -14,6 +14,7 @@ from moderation.errors import ModerationError, OutOfSpace, StoreBusy, StoreError
 __all__ = [
     "APPLICATION_ID",
     "adopt",
+    "compact",
     "configure",
     "make_folder",
     "refuse_foreign",
@@ -27,6 +28,9 @@ APPLICATION_ID: Final = 0x4D4F4456
 
 _WAL_RESET_FIXED = ((3, 51, 3), (3, 53, 0))
 """The release of each branch that closed the WAL-reset corruption bug (sqlite.org/changes.html)."""
+
+_LATER: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+"""Result codes of what was not written anew, and may be another time."""
 
 
 def make_folder(path: str) -> None:
@@ -59,6 +63,8 @@ def configure(engine: Engine, busy_timeout: float) -> None:
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
         connection.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten, and not only free to be: it may have been erased.
+        connection.execute("PRAGMA secure_delete = ON")
         # NORMAL may lose the last commits when the power fails; a verdict must not vanish.
         connection.execute("PRAGMA synchronous = FULL")
 
@@ -100,6 +106,26 @@ def use_wal(engine: Engine) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
+    finally:
+        connection.close()
+
+
+def compact(engine: Engine) -> bool:
+    """Write the file anew, so that nothing of what was deleted is left in it or in its log.
+
+    False where others would not let go of it, and where its disk has no room for a copy; it is as
+    whole as before.
+    """
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("VACUUM")
+        busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in _LATER:
+            raise
+        return False
     finally:
         connection.close()
 

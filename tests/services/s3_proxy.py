@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._forward(content, fault)
 
-    do_HEAD = do_PUT = do_GET  # noqa: N815 (the names are http.server's)
+    do_HEAD = do_PUT = do_DELETE = do_GET  # noqa: N815 (the names are http.server's)
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests ask `asked`."""

@@ -13,6 +13,7 @@ from moderation.config import Settings
 from moderation.errors import ModerationError
 from moderation.store import Leases, Store
 from moderation.store.workers import Presence
+from moderation_workers.keeper import Keeper
 from moderation_workers.metrics import Endpoint
 from moderation_workers.sweeper import Sweeper
 from moderation_workers.wake import CeleryWaker
@@ -23,8 +24,8 @@ log = structlog.get_logger(__name__)
 
 
 class Housekeeping(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Sweeps and answers Prometheus while the worker runs; at its end, however it ends, gives
-    back what it holds.
+    """Sweeps, forgets what is old, and answers Prometheus while the worker runs; at its end,
+    however it ends, gives back what it holds.
 
     A step and not a signal: Celery sends `worker_shutdown` only where nobody is in a hurry.
     """
@@ -43,11 +44,14 @@ class Housekeeping(bootsteps.StartStopStep):  # type: ignore[misc]
         )
         self._sweeper.say()
         self._sweeper.start()
+        self._keeper = Keeper(settings, self._store)
+        self._keeper.start()
         self._endpoint = Endpoint.open(settings, self._store)
 
     def stop(self, parent: Any) -> None:
         if self._endpoint is not None:
             self._endpoint.close()
+        self._keeper.stop()
         self._sweeper.stop()
         try:
             given_back = Leases(self._store).release_all(str(parent.hostname))

@@ -1,0 +1,107 @@
+"""Retention: what is kept no longer goes by itself, in small steps that may end anywhere.
+
+Files go before the rows that know their names: killed in between, the rows are still there, and the
+next sweep finds them and does it again. What waits for a person stays, however old it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+
+from moderation.config import Settings
+from moderation.errors import ModerationError
+from moderation.pictures import Pictures
+from moderation.publish import Publisher
+from moderation.store import Store
+from moderation.store.expire import BATCH, Expiry
+
+__all__ = ["Retention", "sweep"]
+
+
+def sweep(store: Store, settings: Settings, now: datetime) -> Counter[str]:
+    """Take away all that is kept too long at that moment; how much of what. See `Retention`."""
+    return Retention(store, settings).sweep(now)
+
+
+class Retention:
+    """Of one installation: its database, and the places that its settings name.
+
+    stopping  whether to end after the step at hand
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._expiry, self._days = Expiry(store), settings.retention
+        self._publisher, self._pictures = Publisher(settings), Pictures.of(settings)
+        self._stopping = stopping
+
+    def sweep(self, now: datetime) -> Counter[str]:
+        """Once: each kind of data is tried, whatever became of the others. Raises the first of what
+        the database and the places of files raise: what is left then is for the next sweep.
+        """
+        removed: Counter[str] = Counter()
+        failures = []
+        for step in (self._pictured, self._evidence, self._verdicts, self._work, self._events):
+            try:
+                for batch in step(now):
+                    removed.update(batch)
+                    if self._stopping():
+                        return removed
+            except ModerationError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return removed
+
+    def _pictured(self, now: datetime) -> Iterator[Counter[str]]:
+        """By what lies there, for only that says what is left to do; also what a worker put there
+        of a video that was erased meanwhile.
+        """
+        before = _before(now, self._days.pictures)
+        pictured = self._pictures.videos()
+        while videos := list(islice(pictured, BATCH)):
+            for sha256 in self._expiry.unpictured(videos, before):
+                yield Counter(pictures=self._pictures.remove(sha256))
+
+    def _evidence(self, now: datetime) -> Iterator[Counter[str]]:
+        if before := _before(now, self._days.evidence):
+            yield from self._scans(before, now, whole=True)
+
+    def _verdicts(self, now: datetime) -> Iterator[Counter[str]]:
+        if before := _before(now, self._days.verdicts):
+            yield from self._scans(before, now, whole=False)
+            yield from _until_none(lambda: self._expiry.forget_marks(before, now))
+
+    def _scans(self, before: datetime, now: datetime, *, whole: bool) -> Iterator[Counter[str]]:
+        """Each batch is looked at once, whatever becomes of it: others may be at it as well."""
+        after = 0
+        while found := self._expiry.scans(before, after=after, whole=whole):
+            after = found[-1].id
+            for each in found:
+                sha256 = "" if whole else each.sha256
+                yield self._publisher.withdraw(sha256, each.jobs.items())
+            step = self._expiry.strip if whole else self._expiry.drop
+            yield step([each.id for each in found], before, now)
+
+    def _work(self, now: datetime) -> Iterator[Counter[str]]:
+        if before := _before(now, self._days.work):
+            yield from _until_none(lambda: self._expiry.forget_jobs(before, now))
+
+    def _events(self, now: datetime) -> Iterator[Counter[str]]:
+        if before := _before(now, self._days.webhooks):
+            yield from _until_none(
+                lambda: Counter(webhook_events=self._expiry.forget_events(before))
+            )
+
+
+def _before(now: datetime, days: int) -> datetime | None:
+    return now - timedelta(days=days) if days else None
+
+
+def _until_none(step: Callable[[], Counter[str]]) -> Iterator[Counter[str]]:
+    while (removed := step()).total():
+        yield removed
