@@ -27,7 +27,10 @@ from moderation.limits import MediaLimits
 from moderation.log_settings import LogSettings
 from moderation.metrics_settings import MetricsSettings
 from moderation.publish_settings import PublishSettings
+from moderation.retention_settings import RetentionSettings
+from moderation.review_settings import ReviewSettings
 from moderation.s3_settings import S3Settings
+from moderation.webhook_settings import WebhookSettings
 
 __all__ = ["MediaLimits", "Settings"]
 
@@ -91,8 +94,11 @@ class Settings(BaseSettings):
     logs: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     publish: PublishSettings = PublishSettings()
+    retention: RetentionSettings = RetentionSettings()
+    review: ReviewSettings = ReviewSettings()
     s3: S3Settings = S3Settings()
     media: MediaLimits = MediaLimits()
+    webhooks: WebhookSettings = WebhookSettings()
 
     @field_validator("home")
     @classmethod

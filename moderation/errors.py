@@ -12,6 +12,8 @@
     │   │   └── ModelCorrupt        on this machine, with another digest
     │   ├── SourceError             no readable file behind a URI
     │   ├── MediaError              bytes that are no video, or one beyond the limits
+    │   ├── AccessDenied            somebody whom nobody here knows
+    │   │   └── NotAllowed          somebody known, who may not do that
     │   └── StoreError              a database that is not ours, or of another version
     └── TransientError              the same call may succeed later
         ├── StoreBusy               the database is locked or unreachable
@@ -35,6 +37,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 __all__ = [
+    "AccessDenied",
     "Cancelled",
     "ConfigurationError",
     "DeadlineExceeded",
@@ -49,11 +52,13 @@ __all__ = [
     "ModelError",
     "ModelMissing",
     "ModerationError",
+    "NotAllowed",
     "OutOfMemory",
     "OutOfSpace",
     "PermanentError",
     "PluginError",
     "PolicyError",
+    "ReviewConflict",
     "SourceError",
     "SourceUnavailable",
     "StillRunning",
@@ -148,12 +153,24 @@ class MediaError(PermanentError):
         self.fault = fault
 
 
+class AccessDenied(PermanentError):
+    """Nobody we know: the same words whether a token is unknown, expired, revoked or disabled."""
+
+
+class NotAllowed(AccessDenied):
+    """Somebody we know, whose role may not do this."""
+
+
 class StoreError(PermanentError):
     """A database that is not ours, or whose schema is of another version."""
 
 
 class TransientError(ModerationError):
     """The same call may succeed later."""
+
+
+class ReviewConflict(PermanentError):
+    """An item that is not as the person who decides saw it; the message says who has it now."""
 
 
 class StoreBusy(TransientError):

@@ -42,6 +42,9 @@
     within = "10s"                    # a window that touches a segment of each
     action = "review"
 
+    [reasons]                         # codes that reviewers choose from, and what they mean
+    toy = "what looks like a weapon is a toy"
+
 `any = [...]` in place of `all` is a rule with several conditions, each of which is enough.
 """
 
@@ -130,6 +133,8 @@ class Policy(Table):
     segments: Segmentation = Segmentation()
     coverage: Mapping[str, Requirement] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    reasons: Mapping[str, str] = Field(default_factory=dict)
+    """What a reviewer may give as the reason of a decision: a code, and what it means."""
 
     @classmethod
     def read(cls, path_or_name: str | Path, taxonomy: Taxonomy | None = None) -> Policy:
@@ -167,6 +172,8 @@ class Policy(Table):
     def canonical(self) -> str:
         """All that the policy says, as JSON; comments, layout and spelling of durations aside."""
         content = self.model_dump(mode="json", by_alias=True)
+        if not self.reasons:  # so that policies of before there were any keep their digests
+            del content["reasons"]
         return json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
 
     @cached_property

@@ -144,7 +144,7 @@ def test_an_item_is_shown_by_its_id_or_the_beginning_of_it(
 ) -> None:
     scan = judged(store, policy, make_scan(make_evidence()))
     item = only(queue.list())
-    assert queue.show(item.id[:length].upper()) == (item, scan)
+    assert queue.show(item.id[:length].upper()) == (item, scan, ())
 
 
 @pytest.mark.parametrize("id", ["", "%", "nonsense"])
@@ -183,7 +183,9 @@ def test_an_item_waits_again_when_its_verdict_is_in_force_again(
     first = only(queue.list())
     judged(store, other_policy, make_scan(), Action.APPROVE)
     judged(store, policy, make_scan())
-    assert only(queue.list()) == first
+    again = only(queue.list())
+    assert replace(again, version=first.version) == first
+    assert again.version > first.version, "whoever had it before is told"
 
 
 def test_a_failure_no_longer_waits_once_the_video_was_read(

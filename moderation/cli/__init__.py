@@ -25,8 +25,9 @@ from moderation.registry import Registry
 __all__ = ["cli", "main"]
 
 COMMANDS = (
-    "cancel", "db", "dead", "demo", "doctor", "models", "plugins", "policy", "queue", "report",
-    "retry", "scan", "status", "submit", "sweep",
+    "audit", "cancel", "db", "dead", "demo", "doctor", "erase", "models", "plugins", "policy",
+    "queue", "redact", "report", "retry", "scan", "status", "submit", "sweep", "users",
+    "webhooks",
 )  # fmt: skip
 """Each is a module of its own, with the command under its own name."""
 

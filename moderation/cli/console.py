@@ -41,7 +41,10 @@ def set_up_logging(debug: bool) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             *tracebacks,
-            structlog.dev.ConsoleRenderer(colors=stderr.is_terminal),
+            # The other form shows what variables hold: a token, somebody's words.
+            structlog.dev.ConsoleRenderer(
+                colors=stderr.is_terminal, exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -99,7 +99,7 @@ def scan_videos(
     """Scan one after another; each is stored before the next begins."""
     policy = Policy.read(settings.policy)
     panel = Panel(Registry.installed(settings.plugins), settings)
-    with Store.open(settings.database_url) as store:
+    with Store.open(settings.database_url, review=settings.review) as store:
         pipeline = Pipeline(settings, panel, policy, store)
         for number, uri in enumerate(videos, start=1):
             name = Path(uri).name or uri

@@ -28,6 +28,7 @@ from moderation.store.models import (
     VerdictRow,
 )
 from moderation.store.store import Store
+from moderation.store.tombstone import check_whole
 from moderation.verdict import Action
 
 __all__ = ["Jobs", "part_values"]
@@ -140,12 +141,13 @@ class Jobs:
 
         detectors  of which the lanes look again, even if they are done
 
-        Raises `ConfigurationError` for a detector that had no turn.
+        Raises `ConfigurationError` for a detector that had no turn, and for a job that is bare.
         """
         with self._store.writing() as session:
             row = _locked(session, job_id)
             again = (PartState.DEAD, PartState.CANCELLED)
             parts = list(session.scalars(_of(job_id)))
+            check_whole(row, parts)
             opens = any(map(_is_looked_at, parts))  # a decision, when that is over
             ended = [
                 part

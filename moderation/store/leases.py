@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 from moderation.job import JobState, Kind, Lease, PartState
 from moderation.lanes import CONTROL
 from moderation.policy import Policy
-from moderation.scan import Scan
+from moderation.scan import Scan, Video
+from moderation.store.announcements import announce_job
+from moderation.store.bare import cancel_jobs, free_keys, strip_jobs
 from moderation.store.clock import now_us
 from moderation.store.database import insert_new, retried
 from moderation.store.jobs import part_values
@@ -28,6 +30,7 @@ from moderation.store.parts import (
     Place,
     begin,
     close_attempt,
+    forgotten,
     held,
     locked_job,
     locked_part,
@@ -37,6 +40,7 @@ from moderation.store.parts import (
 )
 from moderation.store.save import save_scan
 from moderation.store.store import Store
+from moderation.store.tombstone import is_erased
 from moderation.timeline import MICROSECONDS
 
 __all__ = ["Failure", "Hold", "Leases", "Place", "Work"]
@@ -126,7 +130,9 @@ class Leases:
     def work(self, lease: Lease) -> Work:
         """What is to be done under a lease."""
         with self._store.reading() as session:
-            job = session.get_one(JobRow, lease.job_id)
+            job = session.get(JobRow, lease.job_id)
+            if job is None:
+                raise forgotten(lease.job_id)
             results, dead = results_of(session, job.id) if lease.kind is Kind.DECIDE else ({}, {})
             return Work(
                 uri=job.uri,
@@ -150,13 +156,23 @@ class Leases:
             return Hold.CANCELLED if state == PartState.CANCELLED else Hold.LOST
 
     @retried
-    def plan(self, lease: Lease, plan: Any, lanes: Sequence[str], sections: int = 1) -> list[str]:
+    def plan(
+        self,
+        lease: Lease,
+        plan: Any,
+        lanes: Sequence[str],
+        sections: int = 1,
+        video: Video | None = None,
+    ) -> list[str]:
         """End an ingest: a part for each lane and section, a decision alone where there is none.
 
-        Gives the lanes that have work now, once for each part, as `seen` does.
+        Gives the lanes that have work now, once for each part, as `seen` does. A job of a `video`
+        that was erased since it was submitted ends here.
         """
         with self._store.writing() as session:
             job = self._end(session, lease)
+            if video is not None and is_erased(session, video, job.submitted_at):
+                return _erased(session, job)
             job.plan = plan
             places = [Place(lane, number) for number in range(sections) for lane in lanes]
             rows = [part_values(job, Kind.SCAN, each.lane, each.number) for each in places]
@@ -184,14 +200,25 @@ class Leases:
     ) -> list[str]:
         """End a job: its scan with verdict and review item, stored in the same transaction.
 
-        With `publish` a part for that is opened; gives its lane.
+        With `publish` a part for that is opened; gives its lane. Of a video that was erased since
+        the job was submitted nothing is stored.
         """
         now = datetime.now(UTC)
         with self._store.writing() as session:
             job = self._end(session, lease)
-            save_scan(session, scan, fingerprint=fingerprint, policy=policy.canonical, now=now)
+            if is_erased(session, scan.video, job.submitted_at):
+                return _erased(session, job)
+            save_scan(
+                session,
+                scan,
+                fingerprint=fingerprint,
+                policy=policy.canonical,
+                now=now,
+                review=self._store.review,
+            )
             job.state, job.finished_at = JobState.DONE, now
             job.scan_id, job.action, job.error = scan.id, scan.verdict.action, ""
+            announce_job(session, job, scan, now)
             if publish:
                 open_part(session, job, Kind.PUBLISH)
             return [CONTROL] if publish else []
@@ -315,8 +342,9 @@ class Leases:
         if part.kind == Kind.PUBLISH:  # it has its verdict all the same
             job.error = failure.error
         else:
-            job.state, job.finished_at = JobState.FAILED, datetime.now(UTC)
-            job.error = failure.error
+            now = datetime.now(UTC)
+            job.state, job.finished_at, job.error = JobState.FAILED, now, failure.error
+            announce_job(session, job, None, now)
         return []
 
     @retried
@@ -343,3 +371,15 @@ class Leases:
                 close_attempt(session, part, "lost", error)
                 self._again_or_dead(session, job, part, Failure(error=error, retry_s=0))
         return True
+
+
+def _erased(session: Session, job: JobRow) -> list[str]:
+    """What the job has come to is not wanted any more; no lane has work.
+
+    Nobody named this upload, only its bytes: it may be submitted anew.
+    """
+    session.flush()
+    cancel_jobs(session, [job.id], datetime.now(UTC))
+    free_keys(session, [job.id])
+    strip_jobs(session, [job.id])
+    return []

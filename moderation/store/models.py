@@ -4,18 +4,23 @@
            └─ scan ─┬─ evidence ─ producer
                     └─ verdict ─┬─ policy
                                 ├─ coverage
-                                └─ review_item
+                                └─ review_item ── decision
     job ── part ─┬─ attempt
                  └─ part_result
     worker                              who is there, for `status` and metrics
+    person ── token                     who may do what
+    audit_event                         what was done, each with the hash of the one before
+    webhook ─┬─ webhook_delivery        who is told of what, and whether he was
+    webhook_event ─┘
 
-Nothing is deleted: what a newer scan or verdict replaces is no longer `current`.
+What a newer scan or verdict replaces is kept, and no longer `current`. Only erasure and retention
+delete: `moderation.erasure`, `moderation.retention`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, MetaData, UniqueConstraint
 from sqlalchemy import text as sql
@@ -24,25 +29,37 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from moderation.store.types import ExactText, Json, UtcDateTime
 
 __all__ = [
+    "NEVER_US",
     "AttemptRow",
+    "AuditRow",
     "Base",
     "CoverageRow",
+    "DecisionRow",
+    "DeliveryRow",
     "EvidenceRow",
     "JobRow",
     "PartResultRow",
     "PartRow",
+    "PersonRow",
     "PolicyRow",
     "ProducerRow",
     "ReviewItemRow",
     "ScanRow",
+    "TokenRow",
     "UriRow",
     "VerdictRow",
     "VideoRow",
+    "WebhookEventRow",
+    "WebhookRow",
     "WorkerRow",
 ]
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only under the exact type INTEGER."""
+
+
+NEVER_US: Final = 4_102_444_800_000_000
+"""The year 2100: nothing was promised."""
 
 
 class Base(DeclarativeBase):
@@ -68,6 +85,8 @@ class VideoRow(Base):
     sha256: Mapped[str]
     uri: Mapped[str]
     """Where it was seen last."""
+    erased_at: Mapped[datetime | None]
+    """Of whatever began before, nothing is stored: see `moderation.store.tombstone`."""
 
 
 class UriRow(Base):
@@ -208,8 +227,10 @@ class CoverageRow(Base):
 class ReviewItemRow(Base):
     __tablename__ = "review_item"
     __table_args__ = (
-        UniqueConstraint("verdict_id"),
         Index("ix_review_item_order", "state", "severity_rank", "created_at"),
+        Index("ix_review_item_next", "state", "rank", "due_us", "id"),
+        Index("ix_review_item_case", "case_id"),
+        Index("ix_review_item_verdict", "verdict_id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -220,6 +241,138 @@ class ReviewItemRow(Base):
     closed_reason: Mapped[str | None]
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    purpose: Mapped[str] = mapped_column(server_default="verdict")
+    """Why a person is asked: see `moderation.review.Purpose`."""
+    case_id: Mapped[str] = mapped_column(server_default="")
+    """Of the first item about this verdict; the item's own id in that one."""
+    role: Mapped[str] = mapped_column(server_default="reviewer")
+    """The least that somebody must be to be given it."""
+    rank: Mapped[int] = mapped_column(server_default="0")
+    """The least is given out first: the most severe."""
+    due_us: Mapped[int] = mapped_column(BigInteger, server_default=str(NEVER_US))
+    """When the promise of an answer is broken, in microseconds since 1970."""
+    holder: Mapped[str] = mapped_column(server_default="")
+    held_until_us: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """By the database's clock; beyond it the item is anybody's."""
+    version: Mapped[int] = mapped_column(server_default="0")
+    """Counts the changes: whoever decides says which state he saw."""
+    claimed_us: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """Since when its holder has it."""
+    note: Mapped[str] = mapped_column(server_default="")
+    """What whoever asked for it says: of an appeal, its reason."""
+
+
+class DecisionRow(Base):
+    """What a person said; nothing of it is changed, but it may be taken back."""
+
+    __tablename__ = "decision"
+    __table_args__ = (
+        UniqueConstraint("item_id", "number"),
+        Index("ix_decision_case", "case_id", "person"),
+        Index("ix_decision_decided_at", "decided_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    item_id: Mapped[str] = mapped_column(ForeignKey("review_item.id"))
+    case_id: Mapped[str]
+    number: Mapped[int]
+    """Of the item's decisions."""
+    person: Mapped[str]
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    note: Mapped[str]
+    segments: Mapped[Any] = mapped_column(Json)
+    version: Mapped[int]
+    """Of the item, as the person saw it."""
+    seconds: Mapped[float]
+    """From the claim to the decision."""
+    decided_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+    withdrawn_note: Mapped[str] = mapped_column(server_default="")
+    """Why it was taken back; the audit log has no words that somebody may want erased."""
+
+
+class PersonRow(Base):
+    """Somebody, or a program, who may do something here."""
+
+    __tablename__ = "person"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class TokenRow(Base):
+    __tablename__ = "token"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    """sha256 of the token, hex: 256 random bits need no salt."""
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    label: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    """Written once; triggers refuse everything else, and the chain shows what got past them."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (Index("ix_audit_event_subject", "subject", "number"),)
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """Without gaps, from 1."""
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    content: Mapped[str]
+    """Canonical JSON: what was hashed, letter by letter."""
+    previous: Mapped[str]
+    digest: Mapped[str]
+
+
+class WebhookRow(Base):
+    __tablename__ = "webhook"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    secrets: Mapped[Any] = mapped_column(Json)
+    """The newest first; all of them sign, so that one can be replaced without a gap."""
+    events: Mapped[Any] = mapped_column(Json)
+    """Types that are sent; empty: all."""
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str]
+
+
+class WebhookEventRow(Base):
+    """The outbox: written with what happened, in one transaction."""
+
+    __tablename__ = "webhook_event"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    at: Mapped[datetime]
+    content: Mapped[str]
+    """The body, letter by letter: a retry sends the same."""
+
+
+class DeliveryRow(Base):
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (Index("ix_webhook_delivery_due", "webhook_id", "state", "due_us"),)
+
+    event_id: Mapped[str] = mapped_column(ForeignKey("webhook_event.id"), primary_key=True)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhook.id"), primary_key=True)
+    state: Mapped[str]
+    attempt: Mapped[int]
+    due_us: Mapped[int] = mapped_column(BigInteger)
+    """By the database's clock: not before when it is sent, or sent again."""
+    status: Mapped[int]
+    """Of the last answer; 0: none."""
+    error: Mapped[str]
+    delivered_at: Mapped[datetime | None]
 
 
 class JobRow(Base):
@@ -319,6 +472,7 @@ class WorkerRow(Base):
 
 
 Index("ix_job_finished_at", JobRow.finished_at, JobRow.submitted_at)
+Index("ix_job_scan_id", JobRow.scan_id)
 Index(
     "ix_attempt_counted",
     AttemptRow.ended_at,

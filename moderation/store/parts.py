@@ -23,6 +23,7 @@ __all__ = [
     "Place",
     "begin",
     "close_attempt",
+    "forgotten",
     "held",
     "locked_job",
     "locked_part",
@@ -58,17 +59,27 @@ def held(lease: Lease) -> Any:
 
 
 def locked_job(session: Session, job_id: str) -> JobRow:
-    return session.get_one(JobRow, job_id, with_for_update=True, populate_existing=True)
+    job = session.get(JobRow, job_id, with_for_update=True, populate_existing=True)
+    if job is None:
+        raise forgotten(job_id)
+    return job
 
 
 def locked_part(session: Session, lease: Lease) -> PartRow:
-    part = session.get_one(PartRow, lease.part_id, with_for_update=True, populate_existing=True)
+    part = session.get(PartRow, lease.part_id, with_for_update=True, populate_existing=True)
+    if part is None:
+        raise forgotten(lease.job_id)
     if (part.state, part.attempt, part.owner) != (PartState.RUNNING, lease.attempt, lease.owner):
         raise LeaseLost(
             f"part {lease.part_id} of job {lease.job_id} is no longer ours ({part.state})",
             hint="nothing is to be done: who has it now goes on",
         )
     return part
+
+
+def forgotten(job_id: str) -> LeaseLost:
+    """Retention took it away under who worked on it."""
+    return LeaseLost(f"the job {job_id} is kept no longer", hint="nothing is to be done")
 
 
 def close_attempt(

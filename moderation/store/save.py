@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence, Set
 from dataclasses import asdict, astuple
 from datetime import datetime
@@ -11,7 +10,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from moderation.evidence import Evidence, Producer
+from moderation.review_settings import ReviewSettings
 from moderation.scan import Scan, Video
+from moderation.store.announcements import announce_change, in_force
 from moderation.store.convert import (
     coverage_values,
     evidence_values,
@@ -30,6 +31,7 @@ from moderation.store.models import (
     VerdictRow,
     VideoRow,
 )
+from moderation.store.tombstone import unread_key, uri_digest, video_key
 from moderation.verdict import Coverage, CoverageStatus
 
 __all__ = ["is_final", "save_scan"]
@@ -42,7 +44,13 @@ def is_final(scan: Scan) -> bool:
 
 
 def save_scan(
-    session: Session, scan: Scan, *, fingerprint: str, policy: str, now: datetime
+    session: Session,
+    scan: Scan,
+    *,
+    fingerprint: str,
+    policy: str,
+    now: datetime,
+    review: ReviewSettings,
 ) -> None:
     """See `Store.save`."""
     video_id = _save_video(session, scan.video, now)
@@ -50,17 +58,16 @@ def save_scan(
     # A message delivered late may bring back a scan that a newer one has replaced.
     if looking.current:
         verdict = _save_verdict(session, scan, looking, policy, now)
-        settle(session, scan, verdict, now)
+        settle(session, scan, verdict, now, review)
 
 
 def _save_video(session: Session, video: Video, now: datetime) -> int:
-    digest = hashlib.sha256(video.uri.encode("utf-8", "surrogatepass")).hexdigest()
-    unread = f"uri:{digest}"
-    row = _video(session, video.sha256 or unread, video)
+    row = _video(session, video_key(video), video)
     row.uri = video.uri
+    digest = uri_digest(video.uri)
     session.merge(UriRow(video_id=row.id, digest=digest, uri=video.uri, seen_at=now))
     if video.sha256:
-        _retire_unread(session, unread, now)
+        _retire_unread(session, unread_key(video.uri), now)
     return row.id
 
 
@@ -144,7 +151,9 @@ def _save_verdict(
     row = session.scalar(select(VerdictRow).filter_by(**keys))
     if row is not None and row.current:
         return row
+    former = in_force(session, looking.video_id)
     retire_verdicts(session, looking.video_id, now)
+    announce_change(session, scan, former, now)
     if row is not None:
         row.current = True
         return row

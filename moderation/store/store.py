@@ -5,23 +5,29 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy import ColumnElement, Engine, Select, or_, select
 from sqlalchemy.orm import Session
 
+from moderation.errors import MediaFault, SourceError
 from moderation.policy import Policy
+from moderation.review_settings import ReviewSettings
 from moderation.scan import Scan
 from moderation.store import schema, sqlite
 from moderation.store.database import BUSY_TIMEOUT, connect, project_errors, retried
 from moderation.store.load import load_scan
 from moderation.store.models import EvidenceRow, PolicyRow, ScanRow, VerdictRow, VideoRow
 from moderation.store.save import save_scan
+from moderation.store.tombstone import is_erased
 from moderation.verdict import Action
 
 __all__ = ["Store"]
+
+_NO_LOT: Final = ReviewSettings(audit_share=0)
+"""For who only reads, and for tests, where chance has no place."""
 
 
 class Store:
@@ -31,19 +37,25 @@ class Store:
     database stays locked, `OutOfSpace` when its disk is full and `StoreError` otherwise.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, review: ReviewSettings = _NO_LOT) -> None:
+        self.engine, self._review = engine, review
 
     @classmethod
     def open(
-        cls, url: str, *, busy_timeout: float = BUSY_TIMEOUT, upgrade: bool | None = None
+        cls,
+        url: str,
+        *,
+        busy_timeout: float = BUSY_TIMEOUT,
+        upgrade: bool | None = None,
+        review: ReviewSettings = _NO_LOT,
     ) -> Self:
         """Open the database.
 
         `busy_timeout` is how many seconds to wait for another process' transaction. `upgrade` says
         whether to make its tables or bring them up to date; unset, that is done for SQLite, which
         is one machine's, and left to `moderation db upgrade` for PostgreSQL: there programs of two
-        versions may be at work, and whoever makes tables may need other rights.
+        versions may be at work, and whoever makes tables may need other rights. `review` says how
+        soon what is saved is to be reviewed, and how many approved videos are reviewed, too.
 
         Raises `StoreError` for a place that cannot be written, a file that is no database, one of
         another application, tables that are too old, and tables that a newer version made unfit.
@@ -61,7 +73,12 @@ class Store:
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine)
+        return cls(engine, review)
+
+    @property
+    def review(self) -> ReviewSettings:
+        """By which review items are opened."""
+        return self._review
 
     def close(self) -> None:
         self.engine.dispose()
@@ -81,6 +98,15 @@ class Store:
         """What an operator should know of this database, one sentence each; for `doctor`."""
         return sqlite.warnings(self.engine) if self.engine.dialect.name == "sqlite" else ()
 
+    def compact(self) -> bool:
+        """Leave nothing behind of what was deleted, as far as that is ours to do: PostgreSQL sees
+        to it by itself. False where others would not let go of the database, or its disk is full.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with project_errors(self.engine):
+            return sqlite.compact(self.engine)
+
     @retried
     def save(self, scan: Scan, policy: Policy, *, fingerprint: str) -> None:
         """Keep a scan: video, evidence, coverage, verdict and, if a person is needed, its item.
@@ -91,17 +117,31 @@ class Store:
         save what `find_scan` gave back with its new verdict.
 
         `policy` judged, and is kept under its digest; `fingerprint` names the detectors, their
-        options and weights, and the sampling.
+        options and weights, and the sampling. Raises `SourceError` when the video was erased while
+        it was looked at.
         """
         now = datetime.now(UTC)
+        began = scan.scanned_at - timedelta(seconds=scan.timing.scan_s)
         with self.writing() as session:
+            if is_erased(session, scan.video, began):
+                raise SourceError(
+                    "the video was erased while it was scanned",
+                    fault=MediaFault.NOT_FOUND,
+                    hint="nothing of it was kept",
+                )
             save_scan(
                 session,
                 scan,
                 fingerprint=fingerprint,
                 policy=policy.model_dump_json(by_alias=True),
                 now=now,
+                review=self.review,
             )
+
+    def is_erased(self, scan: Scan) -> bool:
+        """Whether its video was erased since it was scanned."""
+        with self.reading() as session:
+            return is_erased(session, scan.video, scan.scanned_at)
 
     def find(self, sha256: str, fingerprint: str, policy_digest: str) -> Scan | None:
         """The stored scan of these bytes by these detectors, as this policy judged it."""

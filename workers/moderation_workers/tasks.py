@@ -90,5 +90,5 @@ def end_without_device(**_: object) -> None:
 @cache
 def _stages() -> Stages:
     settings = Settings.read()
-    store = Store.open(settings.database_url)
+    store = Store.open(settings.database_url, review=settings.review)
     return Stages(settings, Registry.installed(settings.plugins), store)
