@@ -33,9 +33,15 @@ def test_the_rule_is_one() -> None:
     assert [rule.id for rule in policy.rules] == ["weapon-seen"]
 
 
+def test_reasons_stand_in_a_policy() -> None:
+    head = 'schema = "moderation.policy/v1"\nname = "readme"\nversion = "1"\n'
+    policy = Policy.parse(head + blocks(README, "toml")[1], "README.md")
+    assert list(policy.reasons) == ["toy"]
+
+
 def test_the_settings_hold() -> None:
     detectors = Registry.installed().detectors
-    _, *examples = blocks(README, "toml")
+    _, _, *examples = blocks(README, "toml")
     for example in examples:
         for name, options in Settings(**tomllib.loads(example)).detectors.items():
             assert detectors[name].Options.model_validate(options)
