@@ -38,9 +38,13 @@ _GLOBAL_V6: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """IPv4 as networks of IPv6 alone see it: the last four bytes are the address."""
 _NOT_PUBLIC: Final = tuple(
-    map(ipaddress.ip_network, ("192.88.99.0/24", "2001::/32", "2002::/16", "3fff::/20"))
+    map(
+        ipaddress.ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "2001::/32", "2002::/16", "3fff::/20"),
+    )
 )
-"""What Python calls global and is a tunnel to who knows where (6to4, Teredo), or documentation."""
+"""What Python calls global and is a tunnel to who knows where (6to4, Teredo), documentation, or the
+inner services of some cloud."""
 
 
 class HostUnknown(TransientError):

@@ -8,6 +8,7 @@ for. Kept are bare records: who or what decided, when, how, under which policy.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,6 @@ from moderation.errors import ConfigurationError, MediaFault, SourceError
 from moderation.job import Pinned
 from moderation.pictures import Pictures
 from moderation.publish import Publisher
-from moderation.shelf import FolderShelf
 from moderation.source import Source
 from moderation.source import shown as printable
 from moderation.sources import open_source
@@ -38,6 +38,7 @@ _FILE: Final = "file://"
 
 _RECORDS: Final = "accountability: action, severity, times and codes, without what was seen"
 _NOT_ASKED: Final = "it was not asked for: --media deletes it"
+_NOWHERE: Final = "where it lies is not known any more: delete it there"
 _REPLACED: Final = "another upload lies there now"
 _SEVERAL: Final = "they may be of others: erase each by its name, or all by the sha256"
 
@@ -109,6 +110,7 @@ class Eraser:
         named, now = self._named(video), datetime.now(UTC)
         found = self._erasures.stop(named, now)
         if not found:
+            self._store.compact()  # what an earlier one could not overwrite
             raise ConfigurationError(
                 f"nothing is known of {printable(video)}",
                 hint="give its URI as it was submitted, its path, or the sha256 of its bytes",
@@ -128,14 +130,12 @@ class Eraser:
             video = unquote(urlsplit(video).path)
         elif "://" in video:
             return Named(uris=(video,))
-        path = Path(video).absolute()
+        path = Path(os.path.abspath(video))  # as scans name it: without ..
         return Named(uris=tuple(dict.fromkeys((video, str(path), path.as_uri()))))
 
     def _remove_files(self, found: Belongings) -> Counter[str]:
         removed = self._publisher.withdraw("", found.jobs.items())
-        shelves = [Pictures.of(self._settings)]
-        if self._settings.publish.pictures:  # set later than some pictures were kept
-            shelves.append(Pictures(FolderShelf(self._settings.pictures, "pictures")))
+        shelves = Pictures.all_of(self._settings)
         for sha256 in filter(_DIGEST.fullmatch, found.videos):
             removed["pictures"] += sum(each.remove(sha256) for each in shelves)
         return removed
@@ -159,6 +159,8 @@ class Eraser:
             except SourceError as error:
                 if error.fault is not MediaFault.NOT_FOUND:
                     raise
+        if not places:
+            yield Kept(what="media", count=1, why=_NOWHERE)
         if replaced:
             yield Kept(what="media", count=replaced, why=_REPLACED)
         if others := set(found.places) - set(places):
@@ -201,4 +203,8 @@ def _is_it(source: Source, found: Belongings) -> bool:
     """Whether what lies there is what was seen there, and not what has replaced it."""
     if Pinned(source.uri, source.pin) in found.jobs.values():
         return True
-    return bool({source.sha256(), unread_key(source.uri)} & {*found.videos})
+    if source.sha256() in found.videos:
+        return True
+    # Of a place that was never read, its name is all that is known.
+    has_been_read = any(_DIGEST.fullmatch(each) for each in found.videos)
+    return not has_been_read and unread_key(source.uri) in found.videos

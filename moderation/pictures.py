@@ -41,6 +41,12 @@ class Pictures:
         place = settings.publish.pictures or str(settings.pictures)
         return cls(open_shelf(place, "pictures", settings.s3))
 
+    @classmethod
+    def all_of(cls, settings: Settings) -> tuple[Pictures, ...]:
+        """And those that were kept on this machine before the settings named another place."""
+        here = cls(open_shelf(str(settings.pictures), "pictures", settings.s3))
+        return (cls.of(settings), here) if settings.publish.pictures else (here,)
+
     def get(self, scan: Scan, at: Instant) -> bytes | None:
         """The JPEG of that frame; None when it was not kept. Raises `TransientError`s."""
         return self._shelf.get(f"{scan.video.sha256}/{_file(at)}")

@@ -198,9 +198,8 @@ class _Editor:
         yield _padded(treatment.span, max(map(self._around_us, seen), default=_WORD_US))
 
     def _around_us(self, seen: Evidence) -> int:
-        """How far around its span it may be there: between two pictures nobody looked."""
-        is_picture = seen.box is not None or seen.detector in self.periods
-        return self._period_us(seen) // 2 if is_picture else _WORD_US
+        """How far around its span it may be there."""
+        return self._period_us(seen) // 2 if seen.box is not None else _WORD_US
 
     def _period_us(self, seen: Evidence) -> int:
         return self.periods.get(seen.detector, _USUAL_PERIOD_US)

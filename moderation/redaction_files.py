@@ -30,7 +30,7 @@ class NewFile:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.path = place.with_name(f".{place.name[:200]}.{secrets.token_hex(4)}.part")
+        self.path = place.with_name(f".{place.name[:50]}.{secrets.token_hex(4)}.part")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._fd = os.open(self.path, flags, 0o666)
 
@@ -96,7 +96,7 @@ def check_target(target: Path, source: Source, *, force: bool) -> None:
                 f"{shown(str(place))} would overwrite the video itself",
                 hint="choose another file with --output",
             )
-        if place.is_dir() or (os.path.lexists(place) and not force):
+        if os.path.isdir(place) or (os.path.lexists(place) and not force):
             raise ConfigurationError(
                 f"{shown(str(place))} is there already",
                 hint="choose another file with --output, or replace it with --force",

@@ -16,7 +16,7 @@ from moderation.errors import ModerationError
 from moderation.pictures import Pictures
 from moderation.publish import Publisher
 from moderation.store import Store
-from moderation.store.expire import BATCH, Expiry
+from moderation.store.expire import BATCH, Expiry, OldScan
 
 __all__ = ["Retention", "sweep"]
 
@@ -36,7 +36,7 @@ class Retention:
         self, store: Store, settings: Settings, stopping: Callable[[], bool] = lambda: False
     ) -> None:
         self._expiry, self._days = Expiry(store), settings.retention
-        self._publisher, self._pictures = Publisher(settings), Pictures.of(settings)
+        self._publisher, self._shelves = Publisher(settings), Pictures.all_of(settings)
         self._stopping = stopping
 
     def sweep(self, now: datetime) -> Counter[str]:
@@ -62,10 +62,11 @@ class Retention:
         of a video that was erased meanwhile.
         """
         before = _before(now, self._days.pictures)
-        pictured = self._pictures.videos()
-        while videos := list(islice(pictured, BATCH)):
-            for sha256 in self._expiry.unpictured(videos, before):
-                yield Counter(pictures=self._pictures.remove(sha256))
+        for shelf in self._shelves:
+            pictured = shelf.videos()
+            while videos := list(islice(pictured, BATCH)):
+                for sha256 in self._expiry.unpictured(videos, before):
+                    yield Counter(pictures=shelf.remove(sha256))
 
     def _evidence(self, now: datetime) -> Iterator[Counter[str]]:
         if before := _before(now, self._days.evidence):
@@ -77,15 +78,32 @@ class Retention:
             yield from _until_none(lambda: self._expiry.forget_marks(before, now))
 
     def _scans(self, before: datetime, now: datetime, *, whole: bool) -> Iterator[Counter[str]]:
-        """Each batch is looked at once, whatever becomes of it: others may be at it as well."""
-        after = 0
+        """Each batch is looked at once, whatever becomes of it: others may be at it as well.
+
+        What cannot be removed stays with its record, and holds up nobody else's.
+        """
+        after, failures = 0, list[ModerationError]()
         while found := self._expiry.scans(before, after=after, whole=whole):
             after = found[-1].id
+            ready = []
             for each in found:
-                sha256 = "" if whole else each.sha256
-                yield self._publisher.withdraw(sha256, each.jobs.items())
+                try:
+                    removed = self._withdrawn(each, whole=whole)
+                except ModerationError as error:
+                    failures.append(error)
+                else:
+                    ready.append(each.id)
+                    yield removed
             step = self._expiry.strip if whole else self._expiry.drop
-            yield step([each.id for each in found], before, now)
+            yield step(ready, before, now)
+        if failures:
+            raise failures[0]
+
+    def _withdrawn(self, scan: OldScan, *, whole: bool) -> Counter[str]:
+        removed = self._publisher.withdraw("", scan.jobs.items())
+        if not whole and scan.sha256:
+            removed["pictures"] += sum(each.remove(scan.sha256) for each in self._shelves)
+        return removed
 
     def _work(self, now: datetime) -> Iterator[Counter[str]]:
         if before := _before(now, self._days.work):

@@ -108,7 +108,7 @@ class ReviewCase(NamedTuple):
 class ReviewQueue:
     """The items of one store. The store opens an item with the verdict that asks for a person.
 
-    `by` is whoever does it; each method raises `NotAllowed` for those who may not.
+    `by` is whoever does it: what changes anything raises `NotAllowed` for those who may not.
     """
 
     def __init__(self, store: Store, settings: ReviewSettings | None = None) -> None:
@@ -195,6 +195,7 @@ class ReviewQueue:
         return self._rulings.decide(
             id,
             by.name,
+            by.role,
             version=version,
             outcome=outcome,
             reason=reason,

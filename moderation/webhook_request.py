@@ -144,7 +144,7 @@ def _seconds(retry_after: str) -> float | None:
         return float(text[:9])  # of more digits, decades are enough
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a zone or a year that no clock has
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -128,7 +128,7 @@ def release(id: str, force: bool) -> None:
 
 @queue.command("reopen")
 @_id
-@click.option("--reason", required=True, help="Kept in the audit log.")
+@click.option("--reason", required=True, help="Kept with the decision.")
 def reopen(id: str, reason: str) -> None:
     """Have the decided item ID decided anew."""
     with _queue() as items:

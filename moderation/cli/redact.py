@@ -122,7 +122,8 @@ def _edits(
                 hint="run `moderation scan` first, or say what to do with --edits",
             )
         if remedies or everything:
-            treatments = labelled(scans[0].verdict.segments, remedies, everything)
+            segments = dict.fromkeys(each for scan in scans for each in scan.verdict.segments)
+            treatments = labelled(segments, remedies, everything)
         else:
             treatments = _decided(store, scans)
     if not treatments:

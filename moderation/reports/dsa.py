@@ -12,7 +12,7 @@ and `decision_visibility` is `CONTENT_REMOVED` unless the decision asks for less
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TextIO, TypeAlias
 
 from moderation.decision import Decision, Outcome, Remedy, standing
@@ -55,7 +55,7 @@ def write_dsa(scans: Iterable[Scan], stream: TextIO, options: ReportOptions) -> 
 def statement_of_reasons(scan: Scan, decisions: Sequence[Decision]) -> Statement | None:
     """The statement of one video; None where nothing is restricted, or nothing found is left."""
     decision = standing(decisions)
-    found = tuple(flagged(scan, decisions))
+    found = tuple(_accused(scan, decisions))
     if not (_is_restricted(scan, decision) and found):
         return None
     decided = decision.decided_at if decision else scan.scanned_at
@@ -78,9 +78,19 @@ def statement_of_reasons(scan: Scan, decisions: Sequence[Decision]) -> Statement
     }
 
 
+def _accused(scan: Scan, decisions: Sequence[Decision]) -> Iterator[tuple[str, Judged]]:
+    """What a rule fired on or a person spoke of: faint evidence beside it is no fact."""
+    fired = {one for reason in scan.verdict.reasons for one in reason.evidence_ids}
+    for label, each in flagged(scan, decisions):
+        if each.decision is not None or fired.intersection(each.segment.evidence_ids):
+            yield label, each
+
+
 def _is_restricted(scan: Scan, decision: Decision | None) -> bool:
     if decision is None:
         return scan.verdict.action is Action.REJECT
+    if decision.outcome is Outcome.UPHOLD and scan.verdict.action is Action.APPROVE:
+        return any(each.remedy is not Remedy.NONE for each in decision.segments)
     return decision.outcome in (Outcome.UPHOLD, Outcome.PARTIAL)
 
 

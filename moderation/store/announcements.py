@@ -22,6 +22,7 @@ from moderation.store.models import (
     VideoRow,
 )
 from moderation.store.outbox import announce, recall
+from moderation.timeline import MICROSECONDS
 from moderation.verdict import Verdict
 from moderation.webhook import EventType
 
@@ -73,18 +74,19 @@ def announce_decision(session: Session, decision: Decision, case: str, delay_s: 
         type=EventType.APPEAL_DECIDED if is_appeal else EventType.REVIEW_DECIDED,
         data=_decided(session, decision, case),
         now=decision.decided_at,
-        id=_event_of(decision.id),
+        id=_event_of(decision.id, decision.decided_at),
         delay_s=delay_s,
     )
 
 
-def recall_decision(session: Session, decision_id: int) -> None:
-    """It was taken back before anybody was told."""
-    recall(session, _event_of(decision_id))
+def recall_decision(session: Session, decision_id: int, decided_at: datetime) -> None:
+    """It was taken back: who has not been told of it is not told any more."""
+    recall(session, _event_of(decision_id, decided_at))
 
 
-def _event_of(decision_id: int) -> str:
-    return f"decision_{decision_id}"
+def _event_of(decision_id: int, decided_at: datetime) -> str:
+    """With the moment: a database that was restored gives out the same numbers again."""
+    return f"decision_{decision_id}_{round(decided_at.timestamp() * MICROSECONDS)}"
 
 
 def _decided(session: Session, decision: Decision, case: str) -> dict[str, Any]:

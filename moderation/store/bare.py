@@ -12,7 +12,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, literal, select, update
+from sqlalchemy import delete, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from moderation.job import JobState, PartState
@@ -30,10 +30,26 @@ from moderation.store.models import (
 )
 from moderation.store.tombstone import ERASED
 
-__all__ = ["BARE", "cancel_jobs", "changed", "drop_parts", "free_keys", "strip_jobs", "strip_scans"]
+__all__ = [
+    "BARE",
+    "WORDS",
+    "cancel_jobs",
+    "changed",
+    "drop_parts",
+    "free_keys",
+    "strip_jobs",
+    "strip_scans",
+]
 
 BARE: Final[dict[str, list[Any]]] = {"reasons": [], "segments": [], "missing": []}
 """`verdict.content` of a bare record."""
+
+WORDS: Final[dict[Any, Any]] = {
+    DecisionRow.note: "",
+    DecisionRow.segments: [],
+    DecisionRow.withdrawn_note: "",
+}
+"""What people wrote with a decision, and without."""
 
 _LIVE_JOBS: Final = (JobState.QUEUED, JobState.RUNNING)
 _LIVE_PARTS: Final = (PartState.QUEUED, PartState.RUNNING)
@@ -47,15 +63,13 @@ def strip_scans(session: Session, scans: Collection[int]) -> Counter[str]:
     verdicts = select(VerdictRow.id).where(VerdictRow.scan_id.in_(scans))
     items = select(ReviewItemRow.id).where(ReviewItemRow.verdict_id.in_(verdicts))
     whole = (VerdictRow.scan_id.in_(scans), VerdictRow.content != BARE)
-    said = (DecisionRow.note != "") | (DecisionRow.segments != [])
+    said = or_(*(column != empty for column, empty in WORDS.items()))
     removed = Counter(
         evidence=changed(session, delete(EvidenceRow).where(EvidenceRow.scan_id.in_(scans))),
         verdict_texts=changed(session, update(VerdictRow).where(*whole).values(content=BARE)),
         decision_notes=changed(
             session,
-            update(DecisionRow)
-            .where(DecisionRow.item_id.in_(items), said)
-            .values(note="", segments=[]),
+            update(DecisionRow).where(DecisionRow.item_id.in_(items), said).values(WORDS),
         ),
     )
     for strip in (

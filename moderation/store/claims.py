@@ -28,6 +28,7 @@ __all__ = [
     "ROLES",
     "Claims",
     "check_held",
+    "check_right",
     "clock",
     "conflict",
     "locked_item",
@@ -57,7 +58,8 @@ class Claims:
         """
         with self._store.writing() as session:
             _adopt(session)
-            mine = session.scalar(self._extending(ReviewItemRow.holder == person))
+            own = (ReviewItemRow.holder == person, ReviewItemRow.role.in_(_within(role)))
+            mine = session.scalar(self._extending(*own))
             if mine is not None:
                 return mine
             for skipped in (False, True):
@@ -75,7 +77,7 @@ class Claims:
             now = clock(session)
             if row.state != ItemState.OPEN or (row.holder != person and row.held_until_us > now):
                 raise conflict(row, now)
-            _check_right(session, row, person, role)
+            check_right(session, row, person, role)
             if row.holder != person or row.held_until_us <= now:
                 row.claimed_us, row.version = now, row.version + 1
                 noted(session, person, "item.claimed", item_id)
@@ -145,6 +147,9 @@ def locked_item(session: Session, item_id: str) -> ReviewItemRow:
         raise ConfigurationError(
             f"there is no review item {item_id}", hint="`moderation queue list` shows what waits"
         )
+    if not row.case_id:
+        _adopt(session)
+        session.refresh(row)
     return row
 
 
@@ -230,7 +235,8 @@ def _has_decided(person: str) -> ColumnElement[bool]:
     )
 
 
-def _check_right(session: Session, row: ReviewItemRow, person: str, role: Role) -> None:
+def check_right(session: Session, row: ReviewItemRow, person: str, role: Role) -> None:
+    """Raises `ReviewConflict` for an item of a higher role, and for a case decided before."""
     if row.role not in _within(role):
         raise ReviewConflict(f"the review item {row.id} is for a {row.role}")
     found = select(ReviewItemRow.id).where(ReviewItemRow.id == row.id, _has_decided(person))

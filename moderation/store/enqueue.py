@@ -96,7 +96,10 @@ def _digest(about: Iterable[object]) -> bytes:
 
 
 def retire_verdicts(session: Session, video_id: int, now: datetime) -> None:
-    """No verdict of the video is in force any more, and none of them waits for a person."""
+    """No verdict of the video is in force any more, and none of them waits for a person.
+
+    But appeals do: whoever made one is owed an answer.
+    """
     session.execute(
         update(VerdictRow)
         .where(VerdictRow.video_id == video_id, VerdictRow.current)
@@ -105,6 +108,7 @@ def retire_verdicts(session: Session, video_id: int, now: datetime) -> None:
     session.execute(
         update(ReviewItemRow)
         .where(ReviewItemRow.video_id == video_id, ReviewItemRow.state == ItemState.OPEN)
+        .where(ReviewItemRow.purpose != Purpose.APPEAL)
         .values(
             state=ItemState.CLOSED,
             closed_reason=CloseReason.SUPERSEDED,
@@ -126,7 +130,14 @@ def settle(
         update(ReviewItemRow)
         .where(ReviewItemRow.verdict_id == verdict.id)
         .where(ReviewItemRow.closed_reason == CloseReason.SUPERSEDED)
-        .values(state=ItemState.OPEN, closed_reason=None, closed_at=None, holder="")
+        .values(
+            state=ItemState.OPEN,
+            closed_reason=None,
+            closed_at=None,
+            holder="",
+            held_until_us=0,
+            version=ReviewItemRow.version + 1,
+        )
     )
     id, severity = item_id(scan.id, scan.verdict.policy.digest), scan.verdict.severity
     item = {

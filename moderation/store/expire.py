@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from moderation.job import JobState, PartState, Pinned
 from moderation.store.audit import record
-from moderation.store.bare import BARE, changed, drop_parts, strip_scans
+from moderation.store.bare import BARE, WORDS, changed, drop_parts, strip_scans
 from moderation.store.database import retried
 from moderation.store.enqueue import ItemState
 from moderation.store.models import (
@@ -179,7 +179,7 @@ def _is_whole() -> ColumnElement[bool]:
     verdicts = select(VerdictRow.id).where(VerdictRow.scan_id == ScanRow.id)
     items = verdicts.join(ReviewItemRow, ReviewItemRow.verdict_id == VerdictRow.id)
     noted = items.outerjoin(DecisionRow, DecisionRow.item_id == ReviewItemRow.id).where(
-        or_(ReviewItemRow.note != "", DecisionRow.note != "", DecisionRow.segments != [])
+        or_(ReviewItemRow.note != "", *(column != empty for column, empty in WORDS.items()))
     )
     covered = verdicts.join(CoverageRow, CoverageRow.verdict_id == VerdictRow.id)
     return or_(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, exists, insert, select
 from sqlalchemy.orm import Session
 
 from moderation.store.clock import now_us
@@ -62,6 +62,12 @@ def recall(session: Session, id: str) -> None:
     """What was announced under this id is not sent any more, where it has not been."""
     waiting = (DeliveryRow.event_id == _named(id), DeliveryRow.state == DeliveryState.WAITING)
     session.execute(delete(DeliveryRow).where(*waiting))
+    is_told = exists().where(DeliveryRow.event_id == WebhookEventRow.id)
+    session.execute(  # a replay would send it
+        delete(WebhookEventRow)
+        .where(WebhookEventRow.id == _named(id), ~is_told)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def untried(delay_s: float = 0) -> dict[str, Any]:

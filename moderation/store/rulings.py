@@ -19,7 +19,15 @@ from moderation.errors import ConfigurationError, ReviewConflict
 from moderation.person import Role
 from moderation.review_settings import ReviewSettings
 from moderation.store.announcements import announce_decision, recall_decision
-from moderation.store.claims import ROLES, check_held, clock, conflict, locked_item, noted
+from moderation.store.claims import (
+    ROLES,
+    check_held,
+    check_right,
+    clock,
+    conflict,
+    locked_item,
+    noted,
+)
 from moderation.store.database import insert_new, retried
 from moderation.store.enqueue import CloseReason, ItemState, due_us, item_id
 from moderation.store.models import (
@@ -39,6 +47,15 @@ __all__ = ["Rulings"]
 _SEGMENTS: Final = TypeAdapter(tuple[SegmentDecision, ...])
 
 _lot = random.SystemRandom()
+
+_ASKS: Final[Mapping[Purpose, Collection[Purpose]]] = {
+    Purpose.VERDICT: (Purpose.SECOND_LOOK, Purpose.THIRD_LOOK, Purpose.APPEAL),
+    Purpose.AUDIT: (Purpose.SECOND_LOOK, Purpose.THIRD_LOOK, Purpose.APPEAL),
+    Purpose.SECOND_LOOK: (Purpose.THIRD_LOOK,),
+    Purpose.THIRD_LOOK: (Purpose.APPEAL,),
+    Purpose.APPEAL: (),
+}
+"""What asks about the decision on an item of a purpose, and has no use when that is taken back."""
 
 
 class Rulings:
@@ -60,6 +77,7 @@ class Rulings:
         self,
         item_id: str,
         person: str,
+        role: Role,
         *,
         version: int,
         outcome: Outcome,
@@ -86,6 +104,7 @@ class Rulings:
             if again is not None and said == {name: getattr(again, name) for name in said}:
                 return _decision(again, row)
             check_held(row, person, version, now)
+            check_right(session, row, person, role)
             seconds = max(0, now - row.claimed_us) / MICROSECONDS
             made = _written(session, row, person, {**said, "version": version, "seconds": seconds})
             decision = _decision(made, row)
@@ -110,12 +129,13 @@ class Rulings:
                     f"there is no decision on {item_id} of yours to take back any more",
                     hint="a lead can reopen the item, with a reason",
                 )
-            if row.state == ItemState.OPEN and row.holder and row.held_until_us > now:
+            _check_current(session, row)
+            is_held = row.state == ItemState.OPEN and row.holder and row.held_until_us > now
+            if is_held or row.state == ItemState.CLOSED:
                 raise conflict(row, now)
             if last.outcome == Outcome.ESCALATE:
                 row.role = ROLES[max(0, ROLES.index(Role(row.role)) - 1)]
             _withdraw(session, row, [last])
-            recall_decision(session, last.id)
             row.holder, row.claimed_us = person, now
             row.held_until_us = now + round(lease_s * MICROSECONDS)
             noted(session, person, "decision.undone", item_id, decision=last.id)
@@ -130,7 +150,7 @@ class Rulings:
             raise ConfigurationError("to reopen an item takes a reason", hint="say why")
         with self._store.writing() as session:
             row = locked_item(session, item_id)
-            _check_whole(session, row)
+            _check_current(session, row)
             if row.state != ItemState.DECIDED:
                 raise conflict(row, clock(session))
             _withdraw(session, row, _in_force(session, item_id), reason)
@@ -145,7 +165,7 @@ class Rulings:
         """
         with self._store.writing() as session:
             row = locked_item(session, item_id)
-            _check_whole(session, row)
+            _check_current(session, row)
             if row.state != ItemState.DECIDED:
                 raise ReviewConflict(
                     f"the review item {item_id} is not decided", hint="appeal when it is"
@@ -237,11 +257,21 @@ class Rulings:
         return id
 
 
-def _check_whole(session: Session, row: ReviewItemRow) -> None:
-    if session.get_one(VideoRow, row.video_id).uri == ERASED:
+def _check_current(session: Session, row: ReviewItemRow) -> None:
+    """Raises `ReviewConflict` where there is nothing left to decide, or something else."""
+    verdict = session.get_one(VerdictRow, row.verdict_id)
+    scan = session.get_one(ScanRow, verdict.scan_id)
+    video = session.get_one(VideoRow, row.video_id)
+    erased = video.erased_at is not None and scan.scanned_at <= video.erased_at
+    if video.uri == ERASED or erased:
         raise ReviewConflict(
             f"what the review item {row.id} is about was erased",
             hint="submit the video again, if there still is one",
+        )
+    if not verdict.current and row.purpose != Purpose.APPEAL:
+        raise ReviewConflict(
+            f"a newer verdict has replaced what the review item {row.id} is about",
+            hint="claim the next one",
         )
 
 
@@ -277,10 +307,12 @@ def _withdraw(
     moment = datetime.now(UTC)
     for each in decisions:
         each.withdrawn_at, each.withdrawn_note = moment, why
+        recall_decision(session, each.id, each.decided_at)
+    asking = _ASKS[Purpose(row.purpose)] if any(map(_is_final, decisions)) else ()
     session.execute(
         update(ReviewItemRow)
         .where(ReviewItemRow.case_id == row.case_id, ReviewItemRow.id != row.id)
-        .where(ReviewItemRow.state == ItemState.OPEN)
+        .where(ReviewItemRow.state == ItemState.OPEN, ReviewItemRow.purpose.in_(asking))
         .values(
             state=ItemState.CLOSED,
             closed_reason=CloseReason.WITHDRAWN,
@@ -288,7 +320,12 @@ def _withdraw(
             version=ReviewItemRow.version + 1,
         )
     )
-    row.state, row.closed_at, row.version = ItemState.OPEN, None, row.version + 1
+    row.state, row.version = ItemState.OPEN, row.version + 1
+    row.closed_at = row.closed_reason = None
+
+
+def _is_final(decision: DecisionRow) -> bool:
+    return Outcome(decision.outcome).is_final
 
 
 def _last(session: Session, item_id: str) -> DecisionRow | None:

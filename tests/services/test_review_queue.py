@@ -475,6 +475,59 @@ def test_two_who_disagree_need_a_lead(twice: ReviewQueue, save: Save) -> None:
     ]
 
 
+def test_an_appeal_outlasts_a_skip_that_is_taken_back_and_a_newer_verdict(
+    store: Store, save: Save
+) -> None:
+    queue = ReviewQueue(store, ReviewSettings(second_look_share=0))
+    save("a")
+    appeal = queue.appeal(decided(queue, "ann").item.id, PORTAL, note="it is a toy")
+    skipped = decided(queue, "ben", Outcome.SKIP).item.id
+    assert skipped == appeal
+    queue.undo(appeal, BEN)
+    save("a", score=0.95)
+    case = queue.claim(appeal, BEN)
+    queue.decide(appeal, BEN, version=case.item.version, outcome=Outcome.OVERTURN)
+    assert queue.show(appeal).item.state is ItemState.DECIDED
+
+
+def test_a_second_look_that_is_skipped_and_taken_back_closes_no_appeal(
+    twice: ReviewQueue, store: Store, save: Save
+) -> None:
+    save("a")
+    first = decided(twice, "ann").item
+    appeal = twice.appeal(first.id, PORTAL, note="it is a toy")
+    patient = ReviewQueue(store)
+    look = next(item.id for item in twice.list() if item.purpose is Purpose.SECOND_LOOK)
+    case = patient.claim(look, BEN)
+    patient.decide(look, BEN, version=case.item.version, outcome=Outcome.SKIP)
+    patient.undo(look, BEN)
+    assert patient.show(appeal).item.state is ItemState.OPEN
+
+
+def test_what_a_newer_verdict_replaced_is_not_taken_back(queue: ReviewQueue, save: Save) -> None:
+    save("a")
+    id = decided(queue, "ann", Outcome.SKIP).item.id
+    save("a", score=0.95)
+    attempts: list[Callable[[], object]] = [
+        lambda: queue.undo(id, ANN),
+        lambda: queue.reopen(id, LEA, reason="why not"),
+    ]
+    for again in attempts:
+        with pytest.raises(ReviewConflict, match="a newer verdict has replaced"):
+            again()
+
+
+def test_nobody_decides_a_case_under_two_items(twice: ReviewQueue, save: Save) -> None:
+    save("a")
+    first = decided(twice, "ann").item
+    look = next(item.id for item in twice.list() if item.purpose is Purpose.SECOND_LOOK)
+    appeal = twice.appeal(first.id, PORTAL, note="it is a toy")
+    cases = [twice.claim(each, BEN) for each in (look, appeal)]
+    twice.decide(look, BEN, version=cases[0].item.version, outcome=Outcome.UPHOLD)
+    with pytest.raises(ReviewConflict, match="you have decided this case"):
+        twice.decide(appeal, BEN, version=cases[1].item.version, outcome=Outcome.OVERTURN)
+
+
 def test_what_is_taken_back_needs_no_second_look(store: Store, save: Save) -> None:
     queue = ReviewQueue(store, CERTAIN)
     save("a")

@@ -49,6 +49,9 @@ class Keeper(threading.Thread):
         except ModerationError as error:
             log.warning("what is kept too long was not all removed", error=str(error))
             return
+        except Exception:  # the boundary: it must not end what runs by itself
+            log.exception("what is kept too long was not all removed")
+            return
         if removed.total():
             log.info("what was kept too long was removed", **removed)
 

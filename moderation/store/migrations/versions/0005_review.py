@@ -20,6 +20,8 @@ MOMENT_US = {
 
 
 def upgrade() -> None:
+    # Jobs first: workers lock theirs before a video's row.
+    op.create_index("ix_job_scan_id", "job", ["scan_id"])
     _videos()
     _review_items()
     _decisions()
@@ -49,7 +51,6 @@ def _review_items() -> None:
         table.add_column(_text("note", default=""))
     moment = MOMENT_US[op.get_bind().dialect.name]
     op.execute(f"UPDATE review_item SET case_id = id, rank = -severity_rank, due_us = {moment}")
-    op.create_index("ix_job_scan_id", "job", ["scan_id"])
     op.create_index("ix_review_item_next", "review_item", ["state", "rank", "due_us", "id"])
     op.create_index("ix_review_item_case", "review_item", ["case_id"])
     op.create_index("ix_review_item_verdict", "review_item", ["verdict_id"])
