@@ -7,7 +7,7 @@ they are about, the evidence says.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from moderation.covers import Part, covers
@@ -27,8 +27,8 @@ _WORD_US = 100_000
 _USUAL_PERIOD_US = MICROSECONDS
 """How far apart frames are looked at where nothing says."""
 
-_ABOUT_PICTURES = "samples"
-"""Unit of the coverage of detectors that look at frames."""
+_ABOUT_PICTURES, _ABOUT_SOUND = "samples", "seconds"
+"""Units of the coverage of detectors that look at frames, and of those that listen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +133,23 @@ def edits(
     Raises `ConfigurationError` for a treatment whose evidence is not there any more.
     """
     evidence = {each.id: each for scan in scans for each in scan.evidence}
-    periods = sampling_us(scans)
-    return tuple(_Editor(evidence, periods, bleep).edit(each) for each in treatments)
+    covered = [each for scan in scans for each in scan.coverage]
+    heard = frozenset(each.detector for each in covered if each.unit == _ABOUT_SOUND)
+    editor = _Editor(evidence, sampling_us(scans), heard, bleep)
+    return tuple(map(editor.edit, treatments))
 
 
 @dataclass(frozen=True, slots=True)
 class _Editor:
+    """Makes edits of treatments.
+
+    periods  by detector, microseconds between the frames that it looked at
+    heard    detectors that listen: without a break
+    """
+
     evidence: Mapping[str, Evidence]
     periods: Mapping[str, int]
+    heard: Set[str]
     bleep: bool
 
     def edit(self, treatment: Treatment) -> Edit:
@@ -169,7 +178,7 @@ class _Editor:
     def _covers(self, treatment: Treatment) -> tuple[tuple[Part, ...], str]:
         seen = [self._in_place(each) for each in self._seen(treatment)]
         if not seen:
-            return (Part(_padded(treatment.span, _USUAL_PERIOD_US // 2)),), ""
+            return (Part(_padded(treatment.span, self._unknown_us // 2)),), ""
         groups: dict[tuple[str, str | None], list[Evidence]] = defaultdict(list)
         for each in seen:
             groups[each.detector, each.subject].append(each)
@@ -179,8 +188,11 @@ class _Editor:
 
     def _in_place(self, seen: Evidence) -> Evidence:
         """A term was read in a line, and stands where the line does."""
-        line = self.evidence.get(str(seen.detail.get("source", "")))
-        return line if line is not None and seen.box is not None else seen
+        return self._origin(seen) if seen.box is not None else seen
+
+    def _origin(self, seen: Evidence) -> Evidence:
+        """What a term was read in, or heard."""
+        return self.evidence.get(str(seen.detail.get("source", "")), seen)
 
     def _heard(self, treatment: Treatment) -> Iterator[Part]:
         seen = self._seen(treatment)
@@ -191,18 +203,29 @@ class _Editor:
             else:
                 yield Part(_padded(each.span, self._around_us(each)))
         if not seen:
-            yield Part(_padded(treatment.span, _WORD_US))
+            yield Part(_padded(treatment.span, self._unknown_us // 2))
 
     def _cut(self, treatment: Treatment) -> Iterator[Span]:
         seen = self._seen(treatment)
-        yield _padded(treatment.span, max(map(self._around_us, seen), default=_WORD_US))
+        around_us = max(map(self._around_us, seen), default=self._unknown_us // 2)
+        yield _padded(treatment.span, around_us)
 
     def _around_us(self, seen: Evidence) -> int:
-        """How far around its span it may be there."""
-        return self._period_us(seen) // 2 if seen.box is not None else _WORD_US
+        """How far around its span it may be there: what was heard, was heard without a break; what
+        was seen, with its place or without, was looked for in single frames.
+        """
+        origin = self._origin(seen)
+        if seen.words or origin.words or origin.detector in self.heard:
+            return _WORD_US
+        return self._period_us(origin) // 2
 
     def _period_us(self, seen: Evidence) -> int:
         return self.periods.get(seen.detector, _USUAL_PERIOD_US)
+
+    @property
+    def _unknown_us(self) -> int:
+        """The period of what nobody knows who saw it."""
+        return max(self.periods.values(), default=_USUAL_PERIOD_US)
 
     def _seen(self, treatment: Treatment) -> list[Evidence]:
         if not treatment.evidence_ids:

@@ -15,6 +15,7 @@ from moderation.detector import Audio, Frames
 from moderation.errors import MediaError, MediaFault
 from moderation.testing.clips import BLACK, WHITE, Clip, numbered, tone
 from moderation.testing.decoding import Decoded, decoded
+from tests.uneven import uneven
 
 WANTS = (Frames(per_second=2), Audio())
 
@@ -55,6 +56,30 @@ def test_a_truncated_fragmented_file_is_not_whole(tmp_path: Path) -> None:
     seen = decoded(cut(whole(tmp_path / "clip.mp4", options=options), 0.6), *WANTS)
     assert seen.outcome.fault is MediaFault.UNREADABLE
     assert all(share > 0 for share in missed(seen))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_last_picture_that_stands_long_is_not_missing(tmp_path: Path, suffix: str) -> None:
+    path = uneven(tmp_path / f"clip{suffix}", [0.04] * 29 + [10])
+    seen = decoded(path, Frames(per_second=2))
+    assert seen.outcome.decoded.seconds == pytest.approx(11.16)
+    assert seen.outcome.message == ""
+    assert missed(seen) == [0]
+
+
+def test_a_first_picture_that_stands_long_is_not_taken_for_two(tmp_path: Path) -> None:
+    path = uneven(tmp_path / "clip.mp4", [10] + [0.04] * 29, reordered=2)
+    assert decoded(path, Frames(per_second=2)).outcome.message == ""
+
+
+@pytest.mark.parametrize("lengths", [[0.04] * 60 + [10], [10] + [0.04] * 60])
+def test_a_truncated_file_of_uneven_pictures_is_not_whole(
+    tmp_path: Path, lengths: list[float]
+) -> None:
+    path = uneven(tmp_path / "clip.mp4", lengths, movflags="faststart")
+    seen = decoded(cut(path, 0.8), Frames(per_second=2))
+    assert seen.outcome.fault is MediaFault.UNREADABLE
+    assert missed(seen)[0] > 0
 
 
 def test_a_file_cut_before_its_index_cannot_be_opened(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from moderation.testing.clips import (
     tone,
 )
 from moderation.timeline import Span
+from tests.uneven import uneven
 
 Pixels = NDArray[np.uint8]
 Samples = NDArray[np.float32]
@@ -193,6 +194,15 @@ def test_pictures_keep_their_times_at_a_variable_rate(tmp_path: Path) -> None:
         [at for at, _ in clip.frames()], abs=1e-4
     )
     assert [number_in(new) for at, new in after.pictures if at < 1] == list(range(25))
+
+
+def test_the_last_picture_stands_as_long_as_before(tmp_path: Path) -> None:
+    path = uneven(tmp_path / "clip.mp4", [0.04] * 25 + [5])
+    after, manifest = redacted(path, edit(Remedy.BLUR, 4, 5))
+    assert manifest.output is not None
+    assert manifest.output.duration_s == pytest.approx(6, abs=0.3)
+    assert after.pictures[25][0] == pytest.approx(1, abs=0.001)
+    assert likeness(after.pictures[25][1], shown(path).pictures[25][1]) < 0.05
 
 
 def test_a_picture_that_stands_long_is_hidden_as_long_as_it_stands(tmp_path: Path) -> None:

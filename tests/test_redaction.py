@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,15 @@ def treated(*evidence: Evidence, remedy: Remedy, bleep: bool = False) -> Edit:
     )
     (edit,) = edits([treatment], [make_scan(*evidence)], bleep=bleep)
     return edit
+
+
+def spans(seen: Evidence, remedy: Remedy, *others: Evidence, **coverage: Any) -> list[Span]:
+    """When evidence is treated that was found under such coverage."""
+    scan = make_scan(seen, *others)
+    scan = replace(scan, coverage=(replace(scan.coverage[0], **coverage),))
+    treatment = Treatment(label=seen.label, span=seen.span, remedy=remedy, evidence_ids=(seen.id,))
+    (edit,) = edits([treatment], [scan])
+    return [part.span for part in edit.parts]
 
 
 def knife(at_s: float, box: Box) -> Evidence:
@@ -219,6 +229,44 @@ def test_words_are_muted_and_not_what_is_said_between_them() -> None:
 def test_a_cut_takes_half_a_period_around_what_was_seen() -> None:
     edit = treated(knife(4, CENTRE), knife(6, CENTRE), remedy=Remedy.CUT)
     assert [part.span for part in edit.parts] == [Span.from_seconds(3.5, 6.5)]
+
+
+@pytest.mark.parametrize("remedy", [Remedy.BLUR, Remedy.MUTE, Remedy.CUT])
+def test_what_was_seen_without_a_place_is_treated_half_a_period_around_it(remedy: Remedy) -> None:
+    edit = treated(make_evidence("Violence/Graphic violence", start_s=4), remedy=remedy)
+    assert [part.span for part in edit.parts] == [Span.from_seconds(3.5, 4.5)]
+
+
+@pytest.mark.parametrize("remedy", [Remedy.BLUR, Remedy.MUTE, Remedy.CUT])
+def test_the_period_is_that_of_the_scan(remedy: Remedy) -> None:
+    seen = make_evidence("Violence/Graphic violence", start_s=20)
+    assert spans(seen, remedy, planned=12) == [Span.from_seconds(17.5, 22.5)]  # of a minute
+
+
+@pytest.mark.parametrize("remedy", [Remedy.MUTE, Remedy.CUT])
+def test_what_was_heard_without_words_is_taken_at_its_times(remedy: Remedy) -> None:
+    heard = make_evidence("Violence/Gunshot", start_s=4, end_s=5)
+    assert spans(heard, remedy, unit="seconds") == [Span.from_seconds(3.9, 5.1)]
+
+
+@pytest.mark.parametrize("remedy", [Remedy.MUTE, Remedy.CUT])
+def test_a_term_has_the_period_of_its_line(remedy: Remedy) -> None:
+    line = make_evidence("Context/Screen text", start_s=20, end_s=21)
+    read = Producer("terms")
+    term = make_evidence(
+        SLUR, start_s=20, end_s=21, producer=read, box=CENTRE, detail={"source": line.id}
+    )
+    assert spans(term, remedy, line, planned=12) == [Span.from_seconds(17.5, 23.5)]
+
+
+@pytest.mark.parametrize("remedy", [Remedy.BLUR, Remedy.MUTE, Remedy.CUT])
+def test_what_nobody_knows_who_saw_it_is_treated_as_the_slowest_saw_it(remedy: Remedy) -> None:
+    other = make_evidence("Smoking", start_s=50)
+    scan = make_scan(other)
+    slow = replace(scan, coverage=(replace(scan.coverage[0], planned=12),))
+    treatment = Treatment(label=KNIFE, span=Span.from_seconds(20, 21), remedy=remedy)
+    (edit,) = edits([treatment], [slow])
+    assert [part.span for part in edit.parts] == [Span.from_seconds(17.5, 23.5)]
 
 
 def test_a_cut_takes_spoken_words_whole() -> None:

@@ -26,8 +26,15 @@ __all__ = ["Canvas", "Encoder", "Outlet"]
 _CLOCK = 90_000
 """Ticks of the pictures' time in a second: whole for all usual frame rates."""
 
-_H264 = {"preset": "veryfast", "crf": "18"}
-"""What is seen as no loss."""
+_H264 = {"preset": "veryfast", "crf": "18", "bf": "0"}
+"""What is seen as no loss. In the order in which it is shown: otherwise a file whose last pictures
+stand long is said to end before them."""
+
+_H264_OF_DRAFT = {"preset": "ultrafast", "crf": "26", "tune": "fastdecode"}
+"""Soon there, and good enough to see what happens."""
+
+_DRAFT_SEEKS_S = 1
+"""Seconds between two pictures that a player can begin with."""
 
 _LARGE, _H264_OF_LARGE = 4_096 * 2_304, {**_H264, "tune": "zerolatency"}
 """Pixels of pictures of which not many fit into the memory there is: none is kept in advance."""
@@ -41,6 +48,9 @@ _SOUND_FRAME = 1_024
 _BUFFER = 1 << 20
 """Bytes that are handed on at once."""
 
+_MP4 = {"fflags": "+bitexact", "flush_packets": "0"}
+"""The same file each time, and not every packet by itself."""
+
 _UNSPECIFIED = 2
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """FFmpeg's number of a colour space, to the one of the scaler's tables for it."""
@@ -49,8 +59,8 @@ _USUAL_MATRIX = 5
 
 
 class Canvas(NamedTuple):
-    """Of all pictures of a file: size in pixels, frames a second as a rule, and FFmpeg's numbers
-    for how colours are meant."""
+    """Of all pictures of a file: size in pixels, frames a second as a rule, FFmpeg's numbers for
+    how colours are meant, and whether it is soon to be there rather than good."""
 
     width: int
     height: int
@@ -58,6 +68,7 @@ class Canvas(NamedTuple):
     space: int = _UNSPECIFIED
     primaries: int = _UNSPECIFIED
     transfer: int = _UNSPECIFIED
+    is_draft: bool = False
 
     @property
     def even(self) -> tuple[int, int]:
@@ -105,9 +116,7 @@ class Encoder:
     def __init__(
         self, target: Outlet, canvas: Canvas | None, voice: Voice | None, threads: int
     ) -> None:
-        self._file = av.open(
-            target, "w", format="mp4", options={"fflags": "+bitexact"}, buffer_size=_BUFFER
-        )
+        self._file = av.open(target, "w", format="mp4", options=_MP4, buffer_size=_BUFFER)
         self._canvas, self._voice = canvas, voice
         self._shown: Any = self._video_stream(canvas, threads) if canvas else None
         self._heard: Any = self._audio_stream(voice) if voice else None
@@ -183,8 +192,9 @@ class Encoder:
         stream.width, stream.height = canvas.even
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
-        is_large = canvas.width * canvas.height > _LARGE
-        context.options = dict(_H264_OF_LARGE if is_large else _H264)
+        context.options = _options(canvas)
+        if canvas.is_draft:
+            context.gop_size = max(1, round(canvas.rate * _DRAFT_SEEKS_S))
         context.time_base = Fraction(1, _CLOCK)
         context.thread_count = threads
         if canvas.space in _MATRICES:
@@ -196,6 +206,13 @@ class Encoder:
         stream: Any = self._file.add_stream("aac", rate=voice.rate, layout=voice.layout)
         stream.codec_context.bit_rate = min(6 * voice.rate, _BITS_PER_CHANNEL) * voice.channels
         return stream
+
+
+def _options(canvas: Canvas) -> dict[str, str]:
+    if canvas.is_draft:
+        return dict(_H264_OF_DRAFT)
+    is_large = canvas.width * canvas.height > _LARGE
+    return dict(_H264_OF_LARGE if is_large else _H264)
 
 
 def _ticks(us: int) -> int:

@@ -122,7 +122,17 @@ def _end_us(track: Track, decoder: Decoder) -> int:
 
 
 def _short_of(track: Track, decoder: Decoder) -> int:
+    if _all_came(track, decoder):
+        return 0
     return _short(_claimed(track, decoder), decoder.excerpt.of_track(track))
+
+
+def _all_came(track: Track, decoder: Decoder) -> bool:
+    """Every picture that the header lists: where they last long and differently, the sum of their
+    lengths is more than the time that they are shown in.
+    """
+    came = track.frames + track.failed == track.announced > 0
+    return came and isinstance(track, VideoTrack) and decoder.excerpt.is_whole
 
 
 def _short(claimed_us: int, decoded_us: int) -> int:

@@ -153,13 +153,16 @@ class Edits(_Message):
 class Redact(_Message):
     """Write the video anew with the edits that were sent before.
 
-    edits   how many there are
-    pieces  how many pieces of them were sent
+    edits    how many there are
+    pieces   how many pieces of them were sent
+    draft    pixels of the longer side of a copy to look at: smaller, quicker, and of a damaged
+             video what can be seen; 0: all of it, as it is
     """
 
     kind: Literal["redact"] = "redact"
     edits: int
     pieces: int
+    draft: int = 0
 
 
 class Free(_Message):

@@ -52,13 +52,17 @@ def redact(
     edits: int,
     target: Outlet,
     *,
+    draft: int = 0,
     pulse: Callable[[], None],
 ) -> say.Redacted:
     """Write the upload to `target` with these pieces of so many edits.
 
-    Raises `MediaError` for what is no whole video, or of which nothing would be left.
+    draft  pixels of the longer side of a copy to look at; 0: of the size that it has
+
+    Raises `MediaError` for what is no whole video, unless it is a draft, or of which nothing would
+    be left.
     """
-    plan = _planned(upload, limits, pulse)
+    plan = _planned(upload, limits, draft, pulse)
     patient = limits.model_copy(update={"decoder_pace": limits.decoder_pace * _ENCODING})
     original = Original(upload, patient, pulse=pulse)
     with closing(original.events()) as events:
@@ -66,12 +70,14 @@ def redact(
             with Encoder(target, plan.canvas, plan.voice, limits.decoder_threads) as encoder:
                 writer = _Writer(encoder, plan, pieces)
                 for event in events:
+                    pulse()  # a packet may be followed by an hour of silence, or by a slow picture
                     if isinstance(event, Block):
                         writer.hear(event)
                     elif event.elapsed_us >= 0:  # what an edit list hides stays hidden
                         writer.show(event)
-                writer.finish()
-                original.check_whole()
+                writer.finish(original.video.end_us if original.video else 0)
+                if not draft:
+                    original.check_whole()
                 writer.check_not_empty()
         except MemoryError as error:
             raise MediaError(
@@ -118,10 +124,18 @@ class _Writer:
             self._encoder.hear(part)
         self._heard += samples.shape[1]
 
-    def finish(self) -> None:
-        if self._waiting is not None and self._plan.canvas is not None:
-            usual_us = round(MICROSECONDS / self._plan.canvas.rate)
-            self._write(self._waiting, self._waiting.at.us + usual_us)
+    def finish(self, end_us: int) -> None:
+        """The last picture stands until the end. It is there once more when that is long, for a
+        file ends with the usual length of its last picture.
+        """
+        last, canvas = self._waiting, self._plan.canvas
+        if last is None or canvas is None:
+            return
+        usual_us = round(MICROSECONDS / canvas.rate)
+        image = self._write(last, max(end_us, last.at.us + usual_us))
+        again_us = self._end_us - usual_us
+        if image is not None and again_us - self._splice.moved(last.at.us) > usual_us:
+            self._encoder.show(image, again_us, usual_us)
 
     def check_not_empty(self) -> None:
         """Raises `MediaError` when all pictures, or all of the sound, were cut out."""
@@ -147,12 +161,13 @@ class _Writer:
             notes=tuple(self._notes(original)),
         )
 
-    def _write(self, picture: Picture, end_us: int) -> None:
+    def _write(self, picture: Picture, end_us: int) -> Image | None:
+        """What is to be seen of it; `None` where it is cut out."""
         start_us, image = picture.at.us, picture.image
         active = self._over_pictures.over(start_us, end_us)
         self._touched.update({piece.number for piece in active})
         if not self._splice.shows(start_us, end_us):
-            return
+            return None
         height, width = image.shape[:2]
         covers = [each for each in active if each.remedy == "blur"]
         hidden = veil(image, [region(each, start_us, end_us, width, height) for each in covers])
@@ -162,6 +177,7 @@ class _Writer:
         self._encoder.show(hidden, at_us, length_us)
         self._frames += 1
         self._end_us = at_us + length_us
+        return hidden
 
     def _kept(self, samples: NDArray[np.float32], rate: int) -> Iterator[NDArray[np.float32]]:
         first, last = self._heard, self._heard + samples.shape[1]
@@ -189,7 +205,7 @@ class _Writer:
             yield f"sound is written as AAC, {voice.layout} at {voice.rate} Hz"
 
 
-def _planned(upload: Upload, limits: MediaLimits, pulse: Callable[[], None]) -> _Plan:
+def _planned(upload: Upload, limits: MediaLimits, draft: int, pulse: Callable[[], None]) -> _Plan:
     """How large pictures are, and how they are turned, only a decoded one tells."""
     original = Original(upload, limits, pulse=pulse)
     with closing(original.events()) as events:
@@ -204,13 +220,14 @@ def _planned(upload: Upload, limits: MediaLimits, pulse: Callable[[], None]) -> 
             raise MediaError(
                 "nothing of the video decodes", fault=MediaFault.UNREADABLE, hint="upload it again"
             )
-        return _Plan(_canvas(first, frame_rate(original.video.stream, limits)), voice)
+        return _Plan(_canvas(first, frame_rate(original.video.stream, limits), draft), voice)
 
 
-def _canvas(picture: Picture, rate: Fraction) -> Canvas:
+def _canvas(picture: Picture, rate: Fraction, draft: int) -> Canvas:
     height, width = picture.image.shape[:2]
-    space, primaries, transfer = picture.colours
-    return Canvas(width, height, rate, space, primaries, transfer)
+    scale = min(1.0, draft / max(width, height)) if draft else 1.0
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return Canvas(*size, rate, *picture.colours, is_draft=draft > 0)
 
 
 def _microseconds(samples: int, rate: int) -> int:

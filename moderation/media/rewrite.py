@@ -24,18 +24,21 @@ def rewrite(
     edits: int,
     write: Callable[[int, bytes], None],
     check: Callable[[], None] = lambda: None,
+    *,
+    draft: int = 0,
 ) -> say.Redacted:
     """Have the video of `media`, which was probed, written with these pieces of so many edits.
 
     write  called with a position in the new file and the bytes that belong there
     check  called now and then, and may raise
+    draft  pixels of the longer side of a copy to look at; 0: of the size that it has
 
-    Raises `MediaError` for what is no whole video or of which nothing would be left, `SourceError`,
-    and what `write` and `check` raise.
+    Raises `MediaError` for what is no whole video, unless it is a draft, or of which nothing would
+    be left, `SourceError`, and what `write` and `check` raise.
     """
     for first in range(0, len(pieces), _AT_ONCE):
         media.tell(say.Edits(pieces=tuple(pieces[first : first + _AT_ONCE])))
-    request = say.Redact(edits=edits, pieces=len(pieces))
+    request = say.Redact(edits=edits, pieces=len(pieces), draft=draft)
     for reply in media.ask(request, say.Redacted, check):
         check()
         match reply:

@@ -39,6 +39,7 @@ class Track(ABC):
     kind        "video" or "audio"
     number      0 for the first of its kind
     claimed_us  how long the header says it is; 0 when it says nothing
+    announced   frames that the header lists one by one; 0 when it lists none
     frames      decoded
     failed      packets that gave nothing
     lost_us     length of the noticeable runs of them, in microseconds
@@ -51,6 +52,7 @@ class Track(ABC):
     ) -> None:
         self.stream, self.number, self.claimed_us = stream, number, claimed_us
         self.kind = stream.type
+        self.announced = stream.frames
         self.frames = self.failed = 0
         self.faults: dict[str, MediaFault] = {}
         self.ended = False
@@ -65,13 +67,7 @@ class Track(ABC):
             return
         frames = self._frames(packet)
         for frame in frames:
-            try:
-                presented = list(self._present(frame))
-            except DECODER_ERRORS as error:
-                self._lose(packet, error)
-                continue
-            self.frames += 1
-            yield from presented
+            yield from self._presented(packet, frame)
 
     def finish(self) -> Iterator[Picture | Block]:
         """What is still in the decoder when the file has ended."""
@@ -92,6 +88,15 @@ class Track(ABC):
         if frames:
             self._end_streak()
         return frames
+
+    def _presented(self, packet: Packet[Any] | None, frame: Any) -> Iterator[Picture | Block]:
+        """One after the other, for what comes before a frame of sound may be an hour of silence."""
+        self.frames += 1
+        try:
+            yield from self._present(frame)
+        except DECODER_ERRORS as error:
+            self.frames -= 1
+            self._lose(packet, error)
 
     def _lose(self, packet: Packet[Any] | None, error: Exception) -> None:
         if packet is None:
@@ -164,8 +169,9 @@ class VideoTrack(Track):
         yield Picture(frame, at, elapsed_us, self.number, self._renderer)
 
     def _duration_us(self, frame: VideoFrame) -> int:
-        if frame.duration > 0 and frame.time_base:
-            return believable(round(frame.duration * frame.time_base * MICROSECONDS))
+        # The stream's: the last frames, of which the decoder is emptied, have no time base.
+        if frame.duration > 0 and self.stream.time_base:
+            return believable(round(frame.duration * self.stream.time_base * MICROSECONDS))
         return self._frame_us
 
     @property

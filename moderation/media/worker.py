@@ -145,15 +145,24 @@ class Worker:
             raise ValueError(f"{request.pieces} pieces were announced, {len(pieces)} came")
         target = Outlet(self._deliver)
         self.tell(
-            redact(self._upload, self._limits, pieces, request.edits, target, pulse=self._pulse)
+            redact(
+                self._upload,
+                self._limits,
+                pieces,
+                request.edits,
+                target,
+                draft=request.draft,
+                pulse=self._pulse,
+            )
         )
 
     def _deliver(self, at: int, data: bytes) -> None:
+        # Unread, they would fill the pipe: the parent would wait for us, and we for the parent.
+        self._read_mail()
         self.tell(say.Written(at=at, data=self.put(data)))
 
     def _nobody_wants(self, request: say.Decode) -> bool:
-        while self._has_mail():
-            self._note(self._read())
+        self._read_mail()
         return len(self._unwanted.rates) == len(request.rates) and self._unwanted.sound
 
     def _stills(self, request: say.Stills) -> None:
@@ -210,6 +219,10 @@ class Worker:
             self._ring.free()
         elif isinstance(request, say.Unwanted):
             self._unwanted = request
+
+    def _read_mail(self) -> None:
+        while self._has_mail():
+            self._note(self._read())
 
     def _has_mail(self) -> bool:
         readable, _, _ = select.select([self._down], [], [], 0)

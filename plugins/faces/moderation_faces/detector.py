@@ -186,12 +186,13 @@ class Faces(Detector[FrameBatch]):
             subject=track.name,
             samples=track.frames,
             landmarks=best.face.points,
+            path=track.trail.path,
         )
         if self._lookout:
             for each in track.recognitions.values():
-                yield self._recognised(each, track.name).by(self._lookout.producer)
+                yield self._recognised(each, track).by(self._lookout.producer)
 
-    def _recognised(self, recognition: Recognition, track: str) -> Evidence:
+    def _recognised(self, recognition: Recognition, track: Track) -> Evidence:
         match, best = recognition.match, recognition.best
         return self.evidence(
             "person",
@@ -205,7 +206,8 @@ class Faces(Detector[FrameBatch]):
             similarity=round(match.similarity, _DECIMALS),
             similarity_mean=round(recognition.total / recognition.frames, _DECIMALS),
             picture=match.face.picture,
-            track=track,
+            track=track.name,
+            path=track.trail.path,
         )
 
 

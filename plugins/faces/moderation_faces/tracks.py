@@ -13,6 +13,7 @@ import numpy as np
 
 from moderation import Instant, Span
 from moderation.timeline import MICROSECONDS
+from moderation.trail import Trail
 from moderation_faces.face import Face
 from moderation_faces.motion import moved, nearness
 from moderation_faces.watchlist import Embedding, Match
@@ -63,7 +64,7 @@ class Recognition:
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """One person in sight without a longer gap. Its memory does not grow with its length."""
+    """One person in sight without a longer gap. Its memory grows with its ways, not its length."""
 
     number: int
     span: Span
@@ -71,6 +72,7 @@ class Track:
     last: Sight
     frames: int = 0
     recognitions: dict[str, Recognition] = field(default_factory=dict)
+    trail: Trail = field(default_factory=Trail)
     _sum: Embedding | None = None
 
     @classmethod
@@ -86,6 +88,7 @@ class Track:
     def add(self, sight: Sight) -> None:
         self.span, self.last = Span(self.span.start, sight.at), sight
         self.frames += 1
+        self.trail.add(sight.at, sight.face.box)
         if sight.face.score > self.best.face.score:
             self.best = sight
         if sight.embedding is not None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from moderation import Degraded, Detector, Device, Evidence, Frame, FrameBatch, Instant, Span
+from moderation.covers import covers
 from moderation.errors import DetectorUnavailable, ModelMissing
 from moderation.models import ModelStore
 from moderation.testing.contract import DetectorContract
@@ -146,6 +147,21 @@ def test_the_box_is_where_the_face_is_in_the_best_frame(see: Seer, stage: Stage)
     assert face.box is not None
     assert left / WIDTH < face.box.left < face.box.right < (left + 150) / WIDTH
     assert all(face.box.left < x < face.box.right for x, _ in face.detail["landmarks"].values())
+
+
+@pytest.mark.parametrize("watching", [False, True])
+def test_the_way_of_a_face_is_told_so_that_a_blur_can_follow_it(
+    see: Seer, stage: Stage, watching: bool
+) -> None:
+    evidence = see([stage.frame(obama=40 * second) for second in range(6)], watching)
+    assert len(evidence) == 1 + watching
+    for each in evidence:
+        parts, note = covers([each], 1_000_000)
+        assert not note
+        assert {part.box is None for part in parts} == {False}
+        for at_us, left, _, width, _ in each.detail["path"]:
+            start = 40 * at_us / 1e6
+            assert start / WIDTH < left < left + width < (start + 150) / WIDTH
 
 
 def test_two_people_are_two_pieces_of_evidence(see: Seer, stage: Stage) -> None:

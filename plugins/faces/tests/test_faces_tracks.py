@@ -55,6 +55,15 @@ def test_a_face_that_moves_half_its_width_is_one_track() -> None:
     assert len(follow(sight(0), sight(1, left=0.5), sight(2, left=0.6))) == 1
 
 
+def test_a_track_knows_its_way_and_that_of_one_who_stands_is_short() -> None:
+    [track] = follow(*(sight(second, left=0.1 + 0.1 * second) for second in range(3)))
+    assert track.trail.path == [
+        [0, 0.1, 0.4, 0.2, 0.2], [SECOND, 0.2, 0.4, 0.2, 0.2], [2 * SECOND, 0.3, 0.4, 0.2, 0.2]
+    ]  # fmt: skip
+    [track] = follow(*(sight(second) for second in range(30)))
+    assert [at_us for at_us, *_ in track.trail.path] == [0, 29 * SECOND]
+
+
 def test_a_small_face_that_a_pan_moves_is_one_track() -> None:
     assert len(follow(*(sight(s, left=0.1 + 0.1 * s, side=0.03) for s in range(6)))) == 1
 

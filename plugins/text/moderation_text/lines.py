@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from moderation import Box, Instant, Span
+from moderation.trail import Trail
 from moderation_text.reading import Reading
 
 __all__ = ["Line", "Lines", "same_line"]
@@ -33,6 +34,7 @@ class Line:
     best   the reading with the most characters read for certain, seen at `at`
     span   from the first to the last frame it was seen in
     count  in how many frames
+    trail  where it stood in each
     """
 
     best: Reading
@@ -41,20 +43,23 @@ class Line:
     count: int = 1
     place: Box = field(init=False)
     """Where it was seen last."""
+    trail: Trail = field(default_factory=Trail)
 
     def __post_init__(self) -> None:
         self.place = self.best.region.box
+        self.trail.add(self.at, self.place)
 
     def seen(self, reading: Reading, at: Instant) -> None:
         """It was read again."""
-        self.last(at)
         self.place = reading.region.box
+        self.last(at)
         if _certainty(reading) > _certainty(self.best):
             self.best, self.at = reading, at
 
     def last(self, at: Instant) -> None:
         """It is still there."""
         self.span = Span(self.span.start, at)
+        self.trail.add(at, self.place)
         self.count += 1
 
 

@@ -91,4 +91,5 @@ class ScreenText(Detector[FrameBatch]):
             text=line.best.text,
             samples=line.count,
             angle=line.best.region.angle,
+            path=line.trail.path,
         )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from moderation import Degraded, Detector, Device, Evidence, Frame, FrameBatch, Instant, Span
+from moderation.covers import covers
 from moderation.errors import ConfigurationError, ModelCorrupt
 from moderation.models import ModelStore
 from moderation.testing.clips import written
@@ -73,6 +74,16 @@ def test_a_line_in_many_frames_is_one_evidence() -> None:
     assert line.detail["samples"] == 3
     assert line.box is not None
     assert line.box.left == pytest.approx(0.1, abs=0.03)
+
+
+def test_the_way_of_a_line_is_told_so_that_a_blur_can_follow_it() -> None:
+    tops = (0.8, 0.6, 0.4)
+    (line,) = seen([caption("buy it now", at=(0.1, top)) for top in tops])
+    parts, note = covers([line], 1_000_000)
+    assert not note
+    assert {part.box is None for part in parts} == {False}
+    found = [top for _, _, top, *_ in line.detail["path"]]
+    assert found == pytest.approx(tops, abs=0.05)
 
 
 @pytest.mark.parametrize("height", [0.02, 0.025, 0.03])

@@ -75,6 +75,17 @@ def test_a_line_in_many_frames_is_one_with_its_span() -> None:
     assert (line.span, line.count) == (Span(at(0), at(2)), 3)
 
 
+def test_a_line_knows_its_way_up_to_its_end() -> None:
+    rolling = [[reading("the end of it", top=0.8 - second / 10)] for second in range(3)]
+    (line,) = followed(*rolling, None, None)
+    assert line.trail.path == [
+        [0, 0.1, 0.8, 0.5, 0.05],
+        [1_000_000, 0.1, 0.7, 0.5, 0.05],
+        [2_000_000, 0.1, 0.6, 0.5, 0.05],
+        [4_000_000, 0.1, 0.6, 0.5, 0.05],
+    ]
+
+
 def test_a_picture_that_did_not_change_keeps_its_lines() -> None:
     (line,) = followed([reading("hello")], None, None, None, None)
     assert (line.span, line.count) == (Span(at(0), at(4)), 5)
