@@ -3,6 +3,7 @@
 An event whose content, hash or place was changed is found by the events themselves. Two things are
 not: the last events taken away, and everything from some event on written anew. For these, a head
 that was noted elsewhere (in a mail, in the log of another machine) is compared with what is there.
+The log holds hashes of what people decided, so that a change of their decisions shows, too.
 """
 
 from __future__ import annotations
@@ -21,8 +22,17 @@ from moderation.errors import ConfigurationError, StoreError
 from moderation.store import Store
 from moderation.store.audit import GENESIS, digest_of
 from moderation.store.models import AuditRow
+from moderation.store.seal import DecisionFlaw, Sealed, check
 
-__all__ = ["AuditEvent", "AuditLog", "Flaw", "Head", "Verification"]
+__all__ = [
+    "AuditEvent",
+    "AuditLog",
+    "DecisionFlaw",
+    "Flaw",
+    "Head",
+    "Sealed",
+    "Verification",
+]
 
 SHOWN: Final = 100
 """Events that `entries` gives unless told otherwise: more than anybody reads at once."""
@@ -126,6 +136,15 @@ class AuditLog:
         else:
             log.error("audit.flawed", number=found.number, what=found.what)
         return Verification(check.head, found)
+
+    def check_decisions(self) -> Sealed:
+        """Hold each decision against its event, up to the first flaw; a verified log is taken for
+        granted. One whose words were erased is fine: that it was made, and how, still holds.
+        """
+        found = check(self._store)
+        if found.flaw is not None:
+            log.error("audit.decision_flawed", flaw=str(found.flaw))
+        return found
 
     def entries(
         self,

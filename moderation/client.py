@@ -6,133 +6,46 @@ client = Client()
 job = client.submit("s3://uploads/a.mp4", tag="upload:123")
 job.wait(timeout=600)
 job.verdict.action, job.evidence
+
+`Client("https://moderation.example.org", token=...)` is the same through a server.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import structlog
-
 from moderation.config import Settings
-from moderation.errors import SourceError, StillRunning, TransientError
-from moderation.evidence import Evidence
-from moderation.job import Job, JobState, Pinned
-from moderation.reports import FORMATS, ReportOptions
-from moderation.scan import Scan
+from moderation.errors import ConfigurationError, SourceError
+from moderation.http_transport import HttpTransport
+from moderation.job import JobState, Pinned
+from moderation.job_handle import JobHandle
 from moderation.store.lookup import Outcome
 from moderation.transport import DatabaseTransport, Transport, side_by_side
-from moderation.verdict import Verdict
 
 __all__ = ["AsyncClient", "Client", "JobHandle"]
 
-log = structlog.get_logger(__name__)
-
-_FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 2.0
-"""How often a waiting client looks: soon at first, seldom for long videos."""
-
-_LATENESS = 0.1
-"""Share of the time that it waited by which it may hear of the end too late."""
-
-
-class JobHandle:
-    """A submitted job; what it says is as of the last look, which `refresh` and `wait` take."""
-
-    def __init__(self, transport: Transport, job: Job) -> None:
-        self._transport, self.job = transport, job
-        self._scan: Scan | None = None
-
-    @property
-    def id(self) -> str:
-        return self.job.id
-
-    @property
-    def state(self) -> JobState:
-        return self.job.state
-
-    @property
-    def scan(self) -> Scan:
-        """All that was seen and judged. Raises `StillRunning` while there is nothing."""
-        if self._scan is None:
-            self._scan = self._transport.scan(self.job)
-        if self._scan is None:
-            reason = f": {self.job.error}" if self.job.error else ""
-            raise StillRunning(
-                f"the job {self.id} has no verdict, it is {self.state}{reason}",
-                hint="wait for it, or see `moderation dead`",
-            )
-        return self._scan
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.scan.verdict
-
-    @property
-    def evidence(self) -> tuple[Evidence, ...]:
-        return self.scan.evidence
-
-    def report(self, form: str = "json") -> str:
-        """As `moderation report` writes it: json, jsonl, csv or table."""
-        stream = io.StringIO(newline="")
-        FORMATS[form](iter([self.scan]), stream, ReportOptions())
-        return stream.getvalue()
-
-    def refresh(self) -> JobHandle:
-        """Look again."""
-        self.job, self._scan = self._transport.get(self.id), None
-        return self
-
-    def wait(
-        self, timeout: float | None = None, on_progress: Callable[[Job], None] = lambda _: None
-    ) -> JobHandle:
-        """Until it is done, failed or cancelled; `on_progress` is told of every change.
-
-        A database that is away for a while is asked again. Raises `StillRunning` after `timeout`
-        seconds; the job goes on.
-        """
-        began, told = time.monotonic(), None
-        while True:
-            try:
-                self.refresh()
-            except TransientError as error:
-                log.warning("a job is waited for in the dark", job=self.id, reason=error.message)
-            if self.job != told:
-                told = self.job
-                on_progress(told)
-            if self.state.is_final:
-                return self
-            if timeout is not None and time.monotonic() - began > timeout:
-                raise StillRunning(
-                    f"the job {self.id} is {self.state} after {timeout:g} s",
-                    hint="wait longer, or see `moderation status`",
-                )
-            time.sleep(_pause(time.monotonic() - began))
-
-    def cancel(self) -> JobHandle:
-        self.job = self._transport.cancel(self.id)
-        return self
-
-    def retry(self, detectors: Collection[str] = ()) -> JobHandle:
-        """Try again what failed for good, and have these detectors look once more.
-
-        Raises `ConfigurationError` for a detector that had no turn.
-        """
-        self.job, self._scan = self._transport.retry(self.id, detectors), None
-        return self
-
 
 class Client:
-    """An installation, as a program sees it. A context manager."""
+    """An installation, as a program sees it. A context manager.
+
+    installation  its settings, for one whose database is reached from here (those of this machine
+                  unless given); or the address of a server, `https://moderation.example.org`
+    token         for a server: that of a program or a person
+
+    Raises `ConfigurationError` for an address that a token may not be sent to.
+    """
 
     def __init__(
-        self, settings: Settings | None = None, *, transport: Transport | None = None
+        self,
+        installation: Settings | str | None = None,
+        *,
+        token: str = "",
+        transport: Transport | None = None,
     ) -> None:
-        self._transport: Transport = transport or DatabaseTransport(settings)
+        self._transport: Transport = transport or _transport(installation, token)
 
     def submit(
         self,
@@ -206,6 +119,14 @@ class Client:
         """Jobs of any version of an upload that are not over."""
         return [JobHandle(self._transport, job) for job in self._transport.unfinished(uri)]
 
+    def deleted(self, uri: str) -> tuple[str, ...]:
+        """An upload is gone from its bucket: what a person is still asked about it is closed; the
+        ids of these review items. Nothing, while it or the same bytes elsewhere can be looked at.
+
+        Raises `SourceUnavailable` where that cannot be told now.
+        """
+        return self._transport.deleted(uri)
+
     def job(self, job_id: str) -> JobHandle:
         """Raises `ConfigurationError` for an id that there is not."""
         return JobHandle(self._transport, self._transport.get(job_id))
@@ -242,9 +163,13 @@ class AsyncClient:
     """The same for asyncio: every call runs in a thread, for databases are asked there."""
 
     def __init__(
-        self, settings: Settings | None = None, *, transport: Transport | None = None
+        self,
+        installation: Settings | str | None = None,
+        *,
+        token: str = "",
+        transport: Transport | None = None,
     ) -> None:
-        self._client = Client(settings, transport=transport)
+        self._client = Client(installation, token=token, transport=transport)
 
     async def submit(self, uri: str | Path, policy: str | None = None, **given: Any) -> JobHandle:
         return await asyncio.to_thread(self._client.submit, uri, policy, **given)
@@ -253,6 +178,27 @@ class AsyncClient:
         self, uris: Iterable[str | Path | Pinned], policy: str | None = None, **given: Any
     ) -> list[JobHandle]:
         return await asyncio.to_thread(self._client.submit_many, uris, policy, **given)
+
+    async def pin(self, uri: str | Path) -> Pinned:
+        return await asyncio.to_thread(self._client.pin, uri)
+
+    async def pin_many(self, uris: Iterable[str | Path]) -> list[Pinned | SourceError]:
+        return await asyncio.to_thread(lambda: list(self._client.pin_many(uris)))
+
+    async def known(self, pinned: Sequence[Pinned], policy: str | None = None) -> list[bool]:
+        return await asyncio.to_thread(self._client.known, pinned, policy)
+
+    async def pins(self, uris: Collection[str]) -> Mapping[str, frozenset[str]]:
+        return await asyncio.to_thread(self._client.pins, uris)
+
+    async def outcomes(self, jobs: Iterable[JobHandle]) -> dict[str, Outcome]:
+        return await asyncio.to_thread(self._client.outcomes, jobs)
+
+    async def deleted(self, uri: str) -> tuple[str, ...]:
+        return await asyncio.to_thread(self._client.deleted, uri)
+
+    async def waiting(self) -> int:
+        return await asyncio.to_thread(self._client.waiting)
 
     async def job(self, job_id: str) -> JobHandle:
         return await asyncio.to_thread(self._client.job, job_id)
@@ -276,8 +222,15 @@ class AsyncClient:
         await asyncio.to_thread(self._client.close)
 
 
-def _pause(waited_s: float) -> float:
-    return min(_LAST_LOOK_S, max(_FIRST_LOOK_S, _LATENESS * waited_s))
+def _transport(installation: Settings | str | None, token: str) -> Transport:
+    if isinstance(installation, str):
+        return HttpTransport(installation, token)
+    if token:
+        raise ConfigurationError(
+            "a token is for a server",
+            hint='give its address: Client("https://...", token=...)',
+        )
+    return DatabaseTransport(installation)
 
 
 def _whole(uri: str | Path | Pinned) -> str | Pinned:

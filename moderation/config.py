@@ -30,12 +30,13 @@ from moderation.publish_settings import PublishSettings
 from moderation.retention_settings import RetentionSettings
 from moderation.review_settings import ReviewSettings
 from moderation.s3_settings import S3Settings
+from moderation.web_settings import WebSettings
 from moderation.webhook_settings import WebhookSettings
 
 __all__ = ["MediaLimits", "Settings"]
 
-_NOT_OURS = ("test_data",)
-"""Variables with our prefix that are no settings: the place of the tests' media."""
+_NOT_OURS = ("test_data", "test_screenshots")
+"""Variables with our prefix that are no settings: places of the tests' media and pictures."""
 
 
 class Settings(BaseSettings):
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     s3: S3Settings = S3Settings()
     media: MediaLimits = MediaLimits()
+    web: WebSettings = WebSettings()
     webhooks: WebhookSettings = WebhookSettings()
 
     @field_validator("home")

@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     UPHOLD = "uphold"
     """What the verdict says is there, is there."""
     OVERTURN = "overturn"
-    """It is not, or breaks no rule."""
+    """It is not, or breaks no rule; of an approval: something is there that breaks one."""
     PARTIAL = "partial"
     """Some of its segments are right and some are not."""
     ESCALATE = "escalate"
@@ -105,7 +105,7 @@ class Decision:
     """What one person said of one item.
 
     number   of the item's decisions, from 1
-    reason   a code of the policy's; empty where it asks for none
+    reason   a code of the policy's, or empty; in words, it stands in the note
     seconds  from the claim to the decision
     """
 
@@ -125,4 +125,9 @@ class Decision:
 def standing(decisions: Iterable[Decision]) -> Decision | None:
     """Of all that was said about a verdict, what counts; `None` while nobody has decided."""
     final = [each for each in decisions if each.outcome.is_final and each.purpose in _STANDS]
-    return max(final, key=lambda each: (_STANDS.index(each.purpose), each.decided_at), default=None)
+    # The id, too: a clock may give two decisions one moment.
+    return max(
+        final,
+        key=lambda each: (_STANDS.index(each.purpose), each.decided_at, each.id),
+        default=None,
+    )

@@ -27,7 +27,8 @@ from moderation.source import Source
 from moderation.source import shown as printable
 from moderation.sources import open_source
 from moderation.store import Store
-from moderation.store.erase import Belongings, Erasures, Forgotten, Named
+from moderation.store.belongings import Belongings, Named
+from moderation.store.erase import Erasures, Forgotten
 from moderation.store.tombstone import ERASED, unread_key
 
 __all__ = ["Eraser", "Kept", "Receipt"]

@@ -4,7 +4,8 @@
     ├── PermanentError              trying again gives the same answer
     │   ├── ConfigurationError      what the operator wrote does not hold
     │   │   ├── PolicyError         a policy file, with its lines
-    │   │   └── TaxonomyError       a label that the taxonomy does not know
+    │   │   ├── TaxonomyError       a label that the taxonomy does not know
+    │   │   └── NotFound            an id or a name that nothing here has
     │   ├── PluginError             a plugin that does not load or breaks its contract
     │   │   └── DetectorUnavailable a detector that cannot run on this installation
     │   ├── ModelError              weights
@@ -53,6 +54,7 @@ __all__ = [
     "ModelMissing",
     "ModerationError",
     "NotAllowed",
+    "NotFound",
     "OutOfMemory",
     "OutOfSpace",
     "PermanentError",
@@ -95,6 +97,10 @@ class PolicyError(ConfigurationError):
 
 class TaxonomyError(ConfigurationError):
     """A label that is not in the taxonomy, or a taxonomy that is no tree."""
+
+
+class NotFound(ConfigurationError):
+    """An id or a name that nothing here has: a job, a review item, a webhook, a person."""
 
 
 class PluginError(PermanentError):

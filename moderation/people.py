@@ -17,7 +17,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from moderation.errors import AccessDenied, ConfigurationError
+from moderation.errors import AccessDenied, ConfigurationError, NotFound
 from moderation.person import RIGHTS, Person, Right, Role, local_person
 from moderation.store import Store
 from moderation.store.audit import record
@@ -249,7 +249,7 @@ def _active(row: PersonRow | None) -> Person:
 def _locked(session: Session, name: str) -> PersonRow:
     row = session.get(PersonRow, _normal(name), with_for_update=True)
     if row is None:
-        raise ConfigurationError(
+        raise NotFound(
             f"there is nobody called {name}", hint="`moderation users list` shows them all"
         )
     return row

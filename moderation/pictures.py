@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -49,7 +50,11 @@ class Pictures:
 
     def get(self, scan: Scan, at: Instant) -> bytes | None:
         """The JPEG of that frame; None when it was not kept. Raises `TransientError`s."""
-        return self._shelf.get(f"{scan.video.sha256}/{_file(at)}")
+        return self.at(scan.video.sha256, at)
+
+    def at(self, sha256: str, at: Instant) -> bytes | None:
+        """The same, by the digest of the video."""
+        return self._shelf.get(f"{sha256}/{_file(at)}")
 
     def keep(self, scan: Scan, media: MediaReader) -> None:
         """Keep the best frame of every segment that is more than context.
@@ -70,6 +75,10 @@ class Pictures:
     def remove(self, sha256: str) -> int:
         """All of a video; how many there were."""
         return self._shelf.remove(f"{sha256}/")
+
+    def sweep(self, before: datetime) -> int:
+        """See `Shelf.sweep`."""
+        return self._shelf.sweep(before)
 
     def videos(self) -> Iterator[str]:
         """The digests of those that have some."""

@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
@@ -125,6 +126,10 @@ class Publisher:
         if sha256:
             removed["pictures"] += self._pictures.remove(sha256)
         return removed
+
+    def sweep(self, before: datetime) -> int:
+        """Of the documents: see `Shelf.sweep`."""
+        return self._results.sweep(before) if self._results is not None else 0
 
     def _is_ours(self, pinned: Pinned) -> bool:
         """Whichever way our own results came to be scanned: what they bring forth is no more."""

@@ -20,6 +20,9 @@ from moderation.store.expire import BATCH, Expiry, OldScan
 
 __all__ = ["Retention", "sweep"]
 
+_HALF_WAY = timedelta(days=1)
+"""Nobody takes that long to write a file: who began it was killed."""
+
 
 def sweep(store: Store, settings: Settings, now: datetime) -> Counter[str]:
     """Take away all that is kept too long at that moment; how much of what. See `Retention`."""
@@ -45,7 +48,15 @@ class Retention:
         """
         removed: Counter[str] = Counter()
         failures = []
-        for step in (self._pictured, self._evidence, self._verdicts, self._work, self._events):
+        for step in (
+            self._pictured,
+            self._unfinished,
+            self._evidence,
+            self._verdicts,
+            self._work,
+            self._events,
+            self._exposure,
+        ):
             try:
                 for batch in step(now):
                     removed.update(batch)
@@ -67,6 +78,13 @@ class Retention:
             while videos := list(islice(pictured, BATCH)):
                 for sha256 in self._expiry.unpictured(videos, before):
                     yield Counter(pictures=shelf.remove(sha256))
+
+    def _unfinished(self, now: datetime) -> Iterator[Counter[str]]:
+        """Files that whoever was killed left half-way; whatever the days that the rest is kept."""
+        before = now - _HALF_WAY
+        yield Counter(unfinished_files=self._publisher.sweep(before))
+        for shelf in self._shelves:
+            yield Counter(unfinished_files=shelf.sweep(before))
 
     def _evidence(self, now: datetime) -> Iterator[Counter[str]]:
         if before := _before(now, self._days.evidence):
@@ -114,6 +132,10 @@ class Retention:
             yield from _until_none(
                 lambda: Counter(webhook_events=self._expiry.forget_events(before))
             )
+
+    def _exposure(self, now: datetime) -> Iterator[Counter[str]]:
+        if before := _before(now, self._days.exposure):
+            yield Counter(exposure=self._expiry.forget_exposure(before))
 
 
 def _before(now: datetime, days: int) -> datetime | None:

@@ -47,6 +47,12 @@ class RetentionSettings(BaseModel):
     webhooks: int = Field(
         30, ge=0, description="days that messages to webhooks are kept, to be sent once more"
     )
+    exposure: int = Field(
+        90,
+        ge=0,
+        description="days that is kept how long each person watched: long enough to see that "
+        "somebody has too much for weeks, and nobody's business after that",
+    )
     every_h: float = Field(
         1, gt=0, description="hours between two looks of a worker at what is kept too long"
     )

@@ -7,34 +7,31 @@ after a disagreement, or by an appeal. Nothing that was decided is overwritten.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy.orm import Session
 
-from moderation.decision import Decision, Judgement, Outcome, Purpose, SegmentDecision
-from moderation.errors import ConfigurationError
-from moderation.person import Person, Right
+from moderation.decision import (
+    Decision,
+    Judgement,
+    Outcome,
+    Purpose,
+    SegmentDecision,
+    standing,
+)
+from moderation.errors import ConfigurationError, NotAllowed, NotFound
+from moderation.person import Person, Right, Role
 from moderation.policy import Policy
 from moderation.review_settings import ReviewSettings
-from moderation.scan import Failure, Scan
+from moderation.scan import Scan
 from moderation.store import Store
 from moderation.store.claims import Claims
-from moderation.store.convert import failure_from, verdict_from
+from moderation.store.decisions import of_case, of_scans
 from moderation.store.enqueue import CloseReason, ItemState
+from moderation.store.items import ReviewItem, count, find, has_seen, is_blind, page, seen_by
 from moderation.store.load import load_scan
-from moderation.store.models import (
-    NEVER_US,
-    PolicyRow,
-    ReviewItemRow,
-    ScanRow,
-    VerdictRow,
-    VideoRow,
-)
 from moderation.store.rulings import Rulings
-from moderation.timeline import MICROSECONDS
-from moderation.verdict import Action, Severity, Verdict
 
 __all__ = ["CloseReason", "ItemState", "ReviewCase", "ReviewItem", "ReviewQueue"]
 
@@ -42,62 +39,10 @@ SHOWN: Final = 100
 """Items that `list` gives unless told otherwise: more than anybody reads at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewItem:
-    """One video that a person is to look at.
-
-    id          ten letters and digits, the same for as long as the item lives
-    failure     why nobody could look at it yet, for a video that could not be scanned
-    case        the id of the first item about this verdict
-    role        the least that somebody must be to be given it
-    due_at      when it is to be decided; `None`: nothing was promised
-    holder      who has it, until `held_until`; "" for nobody
-    version     counts its changes; whoever decides says which one he saw
-    note        what whoever asked for it says
-    """
-
-    id: str
-    state: ItemState
-    closed_reason: CloseReason | None
-    uri: str
-    sha256: str
-    scan_id: str
-    verdict: Verdict
-    failure: Failure | None
-    created_at: datetime
-    closed_at: datetime | None
-    purpose: Purpose
-    case: str
-    role: str
-    due_at: datetime | None
-    holder: str
-    held_until: datetime | None
-    version: int
-    note: str
-
-    @property
-    def action(self) -> Action:
-        return self.verdict.action
-
-    @property
-    def severity(self) -> Severity:
-        return self.verdict.severity
-
-    @property
-    def why(self) -> str:
-        """One line: the failure, or the rules that fired with their times, or what is missing."""
-        if self.failure is not None:
-            return self.failure.message
-        if self.purpose is Purpose.AUDIT:
-            return "drawn by lot from what was approved"
-        fired = [f"{reason.rule} at {reason.span.start}" for reason in self.verdict.reasons]
-        return ", ".join(fired) or "; ".join(self.verdict.missing)
-
-
 class ReviewCase(NamedTuple):
     """An item with the scan behind it: all that a person needs to decide.
 
-    decisions  what was said of it before, the oldest first; a second look knows of none
+    decisions  what was said of it before, the oldest first, as far as they may know: see `show`
     """
 
     item: ReviewItem
@@ -108,7 +53,7 @@ class ReviewCase(NamedTuple):
 class ReviewQueue:
     """The items of one store. The store opens an item with the verdict that asks for a person.
 
-    `by` is whoever does it: what changes anything raises `NotAllowed` for those who may not.
+    `by` is whoever does it: everything raises `NotAllowed` for those who may not.
     """
 
     def __init__(self, store: Store, settings: ReviewSettings | None = None) -> None:
@@ -117,46 +62,73 @@ class ReviewQueue:
         self._rulings = Rulings(store, self._settings)
 
     def list(
-        self, *, state: ItemState = ItemState.OPEN, limit: int = SHOWN
+        self,
+        by: Person,
+        *,
+        state: ItemState = ItemState.OPEN,
+        limit: int = SHOWN,
+        after: str | None = None,
+        mine: bool = False,
     ) -> tuple[ReviewItem, ...]:
-        """The first `limit` items in the order to work on them."""
-        found = _items().where(ReviewItemRow.state == state).limit(limit)
-        with self.store.reading() as session:
-            return tuple(_item(row) for row in session.execute(found))
+        """The first `limit` items in the order to work on them; a reviewer's without those that
+        are for a higher role. Of each verdict it has the first reason of each rule, and no
+        segments: `show` has all.
 
-    def count(self, *, state: ItemState = ItemState.OPEN) -> int:
-        found = select(func.count()).where(ReviewItemRow.state == state)
-        with self.store.reading() as session:
-            return session.execute(found).scalar_one()
+        after  the id of the last item of the page before: what changed meanwhile moves no page
+        mine   only what they have now or, in another state, have decided
 
-    def show(self, id: str) -> ReviewCase:
+        Raises `ConfigurationError` where `after` names no item.
+        """
+        by.require(Right.CLAIM)
+        with self.store.reading() as session:
+            which = seen_by(by, state, mine=mine)
+            return page(session, *which, limit=limit, after=after)
+
+    def count(self, by: Person, *, state: ItemState = ItemState.OPEN) -> int:
+        """How many there are on all pages of `list`."""
+        by.require(Right.CLAIM)
+        with self.store.reading() as session:
+            return count(session, *seen_by(by, state, mine=False))
+
+    def show(self, id: str, by: Person) -> ReviewCase:
         """An item, by its id or the beginning of it, and the scan behind it.
+
+        Leads and admins see every case; a reviewer only one that they have now or have decided
+        under this item, and of decisions only their own. Who has an appeal sees the decision that
+        counts, too: it is the one that they are to judge. Who has an open second look sees no
+        decision of its case, by whichever item they ask, and nobody sees one by the second look.
 
         Raises `ConfigurationError` where no item, or more than one, begins like that.
         """
-        asked = id.strip().lower()
-        begins = ReviewItemRow.id.startswith(asked, autoescape=True)
+        by.require(Right.CLAIM)
         with self.store.reading() as session:
-            rows = session.execute(_items().where(ReviewItemRow.id == asked)).all()
-            rows = rows or session.execute(_items().where(begins).limit(2)).all()
-            if len(rows) != 1:
-                raise _no_such(id, several=bool(rows))
-            item, scan = _item(rows[0]), load_scan(session, rows[0][1].id)
-        blind = item.purpose is Purpose.SECOND_LOOK and item.state is ItemState.OPEN
-        return ReviewCase(item, scan, () if blind else self._rulings.of_case(item.case))
+            item, verdict = find(session, id)
+            if by.role is Role.REVIEWER and not has_seen(session, item.id, by.name):
+                raise NotAllowed(
+                    f"you neither have nor have decided the review item {item.id}",
+                    hint="claim it, or ask a lead",
+                )
+            return self._case(session, item, verdict, by)
+
+    def policy_of(self, item: ReviewItem) -> Policy:
+        """The policy that judged it, with the rules that may have fired and the reason codes."""
+        text = self.store.policy(item.verdict.policy.digest)
+        if text is None:
+            raise NotFound(f"there is no review item {item.id} any more", hint="claim the next one")
+        return Policy.restore(text)
 
     def claim_next(self, by: Person) -> ReviewCase | None:
         """What is this person's to decide now; `None` when nothing waits for them."""
         by.require(Right.CLAIM)
         taken = self._claims.next(by.name, by.role)
-        return None if taken is None else self.show(taken)
+        return None if taken is None else self._claimed(taken, by)
 
     def claim(self, id: str, by: Person) -> ReviewCase:
         """One chosen by hand. Raises `ReviewConflict` where somebody has it or it is not theirs."""
         by.require(Right.CLAIM)
-        whole = self.show(id).item.id
+        whole = self._item(id).id
         self._claims.take(whole, by.name, by.role)
-        return self.show(whole)
+        return self._claimed(whole, by)
 
     def extend(self, id: str, by: Person) -> datetime:
         """Activity: it stays theirs; until when. Raises `ReviewConflict` where it is not."""
@@ -190,8 +162,9 @@ class ReviewQueue:
         and segments that the verdict does not have; `ReviewConflict` where the item is not theirs.
         """
         by.require(Right.DECIDE)
-        self._check_reason(id, outcome, reason)
-        self._check_segments(id, segments)
+        item = self._item(id)
+        self._check_reason(item, outcome, reason, note)
+        _check_segments(item, segments)
         return self._rulings.decide(
             id,
             by.name,
@@ -223,92 +196,53 @@ class ReviewQueue:
 
         For reports: a second look is blind, see `show`.
         """
-        return self._rulings.decisions(scan_ids)
-
-    def _check_reason(self, id: str, outcome: Outcome, reason: str) -> None:
-        known = Policy.restore(self._policy(id)).reasons
-        if reason and known and reason not in known:
-            raise ConfigurationError(
-                f"the policy has no reason {reason}", hint=f"give one of {', '.join(known)}"
-            )
-        if self._settings.require_reason and outcome.is_final and not reason:
-            raise ConfigurationError(
-                "a decision needs a reason",
-                hint=f"give one of {', '.join(known)}" if known else "say why",
-            )
-
-    def _check_segments(self, id: str, segments: Sequence[SegmentDecision]) -> None:
-        if not segments:
-            return
-        seen = {(each.label, each.span) for each in self.show(id).item.verdict.segments}
-        for each in segments:
-            if (each.label, each.span) not in seen:
-                raise ConfigurationError(
-                    f"the verdict has no segment {each.label} at {each.span.start}",
-                    hint="look at the item again: it may be another verdict's",
-                )
-            if (each.judgement is Judgement.CORRECT) != bool(each.corrected):
-                raise ConfigurationError(
-                    f"the segment {each.label} at {each.span.start} is corrected to nothing",
-                    hint="a corrected segment, and no other, has the label that is right",
-                )
-
-    def _policy(self, id: str) -> str:
-        found = (
-            select(PolicyRow.text)
-            .join(VerdictRow, VerdictRow.policy_digest == PolicyRow.digest)
-            .join(ReviewItemRow, ReviewItemRow.verdict_id == VerdictRow.id)
-            .where(ReviewItemRow.id == id)
-        )
         with self.store.reading() as session:
-            text = session.scalar(found)
-        if text is None:
-            raise _no_such(id, several=False)
-        return text
+            return of_scans(session, scan_ids)
+
+    def _claimed(self, id: str, by: Person) -> ReviewCase:
+        with self.store.reading() as session:
+            return self._case(session, *find(session, id), by)
+
+    def _case(self, session: Session, item: ReviewItem, verdict: int, by: Person) -> ReviewCase:
+        is_hidden = item.purpose is Purpose.SECOND_LOOK and item.state is ItemState.OPEN
+        if is_hidden or is_blind(session, item.case, by.name):
+            said: tuple[Decision, ...] = ()
+        else:
+            said = _told(of_case(session, item.case), item, by)
+        return ReviewCase(item, load_scan(session, verdict), said)
+
+    def _item(self, id: str) -> ReviewItem:
+        with self.store.reading() as session:
+            return find(session, id)[0]
+
+    def _check_reason(self, item: ReviewItem, outcome: Outcome, reason: str, note: str) -> None:
+        known = self.policy_of(item).reasons
+        # A reason is a code, which is kept when the words of a decision are erased.
+        choice = f"give one of {', '.join(known)}" if known else "say it in the note"
+        if reason and reason not in known:
+            raise ConfigurationError(f"the policy has no reason {reason}", hint=choice)
+        said = reason if known else note.strip()
+        if self._settings.require_reason and outcome.is_final and not said:
+            raise ConfigurationError("a decision needs a reason", hint=choice)
 
 
-def _items() -> Select[ReviewItemRow, VerdictRow, PolicyRow, ScanRow, VideoRow]:
-    return (
-        select(ReviewItemRow, VerdictRow, PolicyRow, ScanRow, VideoRow)
-        .join(VerdictRow, VerdictRow.id == ReviewItemRow.verdict_id)
-        .join(PolicyRow, PolicyRow.digest == VerdictRow.policy_digest)
-        .join(ScanRow, ScanRow.id == VerdictRow.scan_id)
-        .join(VideoRow, VideoRow.id == ReviewItemRow.video_id)
-        .order_by(ReviewItemRow.rank, ReviewItemRow.due_us, ReviewItemRow.id)
-    )
+def _told(said: tuple[Decision, ...], item: ReviewItem, by: Person) -> tuple[Decision, ...]:
+    if by.role is not Role.REVIEWER:
+        return said
+    judged = standing(said) if item.purpose is Purpose.APPEAL and item.holder == by.name else None
+    return tuple(each for each in said if each.person == by.name or each is judged)
 
 
-def _item(row: Row[ReviewItemRow, VerdictRow, PolicyRow, ScanRow, VideoRow]) -> ReviewItem:
-    item, verdict, policy, scan, video = row
-    return ReviewItem(
-        id=item.id,
-        state=ItemState(item.state),
-        closed_reason=CloseReason(item.closed_reason) if item.closed_reason else None,
-        uri=video.uri,
-        sha256=video.sha256,
-        scan_id=scan.scan_id,
-        verdict=verdict_from(verdict, policy),
-        failure=failure_from(scan),
-        created_at=item.created_at,
-        closed_at=item.closed_at,
-        purpose=Purpose(item.purpose),
-        case=item.case_id,
-        role=item.role,
-        due_at=None if item.due_us >= NEVER_US else _moment(item.due_us),
-        holder=item.holder,
-        held_until=_moment(item.held_until_us) if item.holder else None,
-        version=item.version,
-        note=item.note,
-    )
-
-
-def _moment(us: int) -> datetime:
-    return datetime.fromtimestamp(us / MICROSECONDS, UTC)
-
-
-def _no_such(id: str, *, several: bool) -> ConfigurationError:
-    if several:
-        return ConfigurationError(f"several review items begin with {id}", hint="write more of it")
-    return ConfigurationError(
-        f"no review item begins with {id}", hint="`moderation queue list` shows what waits"
-    )
+def _check_segments(item: ReviewItem, segments: Sequence[SegmentDecision]) -> None:
+    seen = {(each.label, each.span) for each in item.verdict.segments}
+    for each in segments:
+        if (each.label, each.span) not in seen:
+            raise ConfigurationError(
+                f"the verdict has no segment {each.label} at {each.span.start}",
+                hint="look at the item again: it may be another verdict's",
+            )
+        if (each.judgement is Judgement.CORRECT) != bool(each.corrected):
+            raise ConfigurationError(
+                f"the segment {each.label} at {each.span.start} is corrected to nothing",
+                hint="a corrected segment, and no other, has the label that is right",
+            )

@@ -7,10 +7,13 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["ReviewSettings"]
+__all__ = ["Cover", "ReviewSettings"]
 
 SeverityName = Literal["none", "low", "medium", "high", "critical"]
 """As `moderation.verdict.Severity` has them, which settings do not know."""
+
+Cover = Literal["blur", "grey", "mute"]
+"""Something between a video and whoever watches it."""
 
 _DUE_H: Final[Mapping[SeverityName, float]] = {
     "critical": 1,
@@ -18,6 +21,14 @@ _DUE_H: Final[Mapping[SeverityName, float]] = {
     "medium": 48,
     "low": 168,
     "none": 168,
+}
+
+_WEIGHTS: Final[Mapping[SeverityName, float]] = {
+    "critical": 4,
+    "high": 2,
+    "medium": 1,
+    "low": 0.5,
+    "none": 0.25,
 }
 
 
@@ -57,6 +68,47 @@ class ReviewSettings(BaseModel):
     require_reason: bool = Field(
         False, description="whether a decision needs a reason; its codes stand in the policy"
     )
+    exposure_weights: Mapping[SeverityName, float] = Field(
+        default_factory=lambda: dict(_WEIGHTS),
+        description="what a second of a video of a severity counts as; nobody has measured it, so "
+        "each counts twice the one below",
+    )
+    exposure_cap_s: float = Field(
+        14_400,
+        ge=0,
+        description="weighted seconds that one person sees in a day (UTC) before nothing more is "
+        "given to them; 0: no end. The default is half a working day of medium severity, or an "
+        "hour of critical",
+    )
+    exposure_beat_s: float = Field(
+        30,
+        gt=0,
+        description="seconds that one message of the page may add: it sends one about every ten; a "
+        "computer that slept showed nothing",
+    )
+    pause_after_s: float = Field(
+        1800,
+        ge=0,
+        description="seconds of watching without a pause after which the page suggests one; 0: "
+        "never. Half an hour of video is about an hour of work on a screen",
+    )
+    pause_s: float = Field(
+        300, gt=0, description="seconds in which nothing is watched that count as a pause"
+    )
+
+    context_s: float = Field(
+        3,
+        ge=0,
+        le=60,
+        description="seconds that play before and after what was flagged: enough to understand it, "
+        "and little more of what may harm whoever watches",
+    )
+    veil: Mapping[str, tuple[Cover, ...]] = Field(
+        default_factory=dict,
+        description="which of blur, grey and mute are on when an item opens, by family of label or "
+        'by severity, the family first: {"Language": ["mute"], "low": ["mute"]}. What is not '
+        "named, and so what is misspelt, has all three",
+    )
 
     @model_validator(mode="after")
     def _promised(self) -> Self:
@@ -64,4 +116,8 @@ class ReviewSettings(BaseModel):
             raise ValueError(f"due_h lacks {', '.join(sorted(missing))}")
         if any(hours <= 0 for hours in self.due_h.values()):
             raise ValueError("due_h has hours above 0")
+        if missing := set(_WEIGHTS) - set(self.exposure_weights):
+            raise ValueError(f"exposure_weights lacks {', '.join(sorted(missing))}")
+        if any(weight < 0 for weight in self.exposure_weights.values()):
+            raise ValueError("exposure_weights has no weights below 0")
         return self

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from moderation import wake
 from moderation.config import Settings
-from moderation.errors import ConfigurationError
+from moderation.errors import ConfigurationError, MediaFault, SourceError
 from moderation.job import Job, JobState, PartState, Pinned, Submission
 from moderation.lanes import CONTROL
 from moderation.policy import Policy
+from moderation.s3 import SCHEME
 from moderation.scan import Scan
 from moderation.sources import check_allowed, open_source
 from moderation.store import Jobs, Store
+from moderation.store.deletions import Deletions
 from moderation.store.lookup import Lookup, Outcome
 
-__all__ = ["DatabaseTransport", "Transport", "side_by_side"]
+__all__ = ["DatabaseTransport", "Transport", "check_priority", "side_by_side"]
 
 _Given = TypeVar("_Given")
 _Found = TypeVar("_Found")
@@ -51,6 +54,7 @@ class Transport(Protocol):
     ) -> list[Job]: ...
     def cancel(self, job_id: str) -> Job: ...
     def retry(self, job_id: str, detectors: Collection[str] = ()) -> Job: ...
+    def deleted(self, uri: str) -> tuple[str, ...]: ...
     def scan(self, job: Job) -> Scan | None: ...
     def close(self) -> None: ...
 
@@ -58,16 +62,18 @@ class Transport(Protocol):
 class DatabaseTransport:
     """Straight to the database of the settings, and to its workers' broker."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, store: Store | None = None) -> None:
+        """`store` is that database as somebody else has opened it, who closes it, too."""
         self._settings = settings or Settings.read()
-        self._store = Store.open(self._settings.database_url)
+        self._is_ours = store is None
+        self._store = store or Store.open(self._settings.database_url)
         self._jobs, self._lookup = Jobs(self._store), Lookup(self._store)
         self._waker = wake.installed(self._settings)
 
     def submit(
         self,
         given: Sequence[str | Pinned],
-        policy: str | None,
+        policy: str | Policy | None,
         *,
         priority: int,
         tag: str,
@@ -76,9 +82,8 @@ class DatabaseTransport:
         """What is not pinned is opened for it. Raises `SourceError` for what cannot be: nothing is
         submitted then.
         """
-        if not 0 <= priority <= 9:
-            raise ConfigurationError(f"the priority {priority} is not among 0 to 9", hint="give 5")
-        digest = self._jobs.keep(Policy.read(policy or self._settings.policy))
+        check_priority(priority)
+        digest = self._jobs.keep(self._policy(policy))
         pinned = self._all_pinned(given)
         jobs = self._jobs.submit(
             [
@@ -93,9 +98,14 @@ class DatabaseTransport:
         return self._jobs.get(job_id)
 
     def find(
-        self, state: Collection[JobState] | None, tag: str | None, limit: int | None
+        self,
+        state: Collection[JobState] | None,
+        tag: str | None,
+        limit: int | None,
+        after: str | None = None,
     ) -> list[Job]:
-        return self._jobs.find(state=state, tag=tag, limit=limit)
+        """`after` is the id of the last job of the page before. Raises `NotFound` for no job's."""
+        return self._jobs.find(state=state, tag=tag, limit=limit, after=after)
 
     def cancel(self, job_id: str) -> Job:
         return self._jobs.cancel(job_id)
@@ -106,11 +116,20 @@ class DatabaseTransport:
             wake.try_to_wake(self._waker, lane, 1)
         return job
 
+    def deleted(self, uri: str) -> tuple[str, ...]:
+        deletions, now = Deletions(self._store), datetime.now(UTC)
+        asked = deletions.asked_about(uri)
+        if not asked or self._is_there(uri):
+            return ()
+        gone = {id: others for id, others in asked.items() if not any(map(self._is_there, others))}
+        return deletions.close(uri, gone, now)
+
     def scan(self, job: Job) -> Scan | None:
         return self._store.judged(job.scan_id, job.policy) if job.scan_id else None
 
     def close(self) -> None:
-        self._store.close()
+        if self._is_ours:
+            self._store.close()
 
     def unfinished(self, uri: str) -> list[Job]:
         return self._jobs.unfinished(uri)
@@ -119,8 +138,8 @@ class DatabaseTransport:
         with open_source(uri, self._settings.s3) as source:
             return Pinned(source.pinned_uri, source.pin)
 
-    def known(self, pinned: Sequence[Pinned], policy: str | None) -> list[bool]:
-        digest = Policy.read(policy or self._settings.policy).ref.digest
+    def known(self, pinned: Sequence[Pinned], policy: str | Policy | None) -> list[bool]:
+        digest = self._policy(policy).ref.digest
         keys = [Submission(uri=uri, pin=pin, policy=digest).dedupe_key for uri, pin in pinned]
         known = self._lookup.known(keys)
         return [key in known for key in keys]
@@ -131,9 +150,24 @@ class DatabaseTransport:
     def outcomes(self, ids: Collection[str]) -> dict[str, Outcome]:
         return self._lookup.outcomes(ids)
 
+    def is_in_force(self, scan: Scan) -> bool:
+        """Whether its verdict is the one that counts for its video."""
+        return self._lookup.is_in_force(scan.id, scan.verdict.policy.digest)
+
     def waiting(self) -> int:
         parts = self._jobs.counts()
         return sum(count for (_, state), count in parts.items() if state is PartState.QUEUED)
+
+    def _is_there(self, uri: str) -> bool:
+        """Whether something may lie there: it does not where its bucket says so. A file may be one
+        of another machine.
+        """
+        if not uri.startswith(SCHEME):
+            return True
+        try:
+            return bool(self.pin(uri))
+        except SourceError as error:
+            return error.fault not in (MediaFault.NOT_FOUND, MediaFault.EMPTY)
 
     def _all_pinned(self, given: Sequence[str | Pinned]) -> list[Pinned]:
         if all(isinstance(each, Pinned) for each in given):  # nothing to wait for
@@ -146,8 +180,19 @@ class DatabaseTransport:
         check_allowed(given.uri, self._settings.s3)
         return given
 
+    def _policy(self, policy: str | Policy | None) -> Policy:
+        if isinstance(policy, Policy):
+            return policy
+        return Policy.read(policy or self._settings.policy)
+
     def _wake(self, jobs: int) -> None:
         wake.try_to_wake(self._waker, CONTROL, min(jobs, self._settings.jobs.wakes))
+
+
+def check_priority(priority: int) -> None:
+    """Raise `ConfigurationError` for one that there is not."""
+    if not 0 <= priority <= 9:
+        raise ConfigurationError(f"the priority {priority} is not among 0 to 9", hint="give 5")
 
 
 def side_by_side(asked: Callable[[_Given], _Found], given: Iterable[_Given]) -> Iterator[_Found]:

@@ -14,11 +14,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from moderation.address_guard import Target
 from moderation.errors import TransientError
+from moderation.retry_after import retry_after
 
 __all__ = ["Answer", "NoAnswer", "post"]
 
@@ -90,7 +89,7 @@ def _exchange(
         connection.request("POST", target.path, body, {**headers, "Connection": "close"})
         answer = connection.getresponse()
         return Answer(
-            status=answer.status, retry_after_s=_seconds(answer.headers.get("Retry-After", ""))
+            status=answer.status, retry_after_s=retry_after(answer.headers.get("Retry-After", ""))
         )
     finally:
         connection.close()
@@ -135,16 +134,3 @@ def _shut(handle: socket.socket) -> None:
         handle.shutdown(socket.SHUT_RDWR)
     except OSError:  # the other side was faster
         return
-
-
-def _seconds(retry_after: str) -> float | None:
-    """A number of seconds, or a date; `None` for anything else."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])  # of more digits, decades are enough
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # a zone or a year that no clock has
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,18 +19,27 @@ import pytest
 from moderation.audit import AuditLog
 from moderation.cli import main
 from moderation.config import Settings
-from moderation.errors import ConfigurationError, LeaseLost, SourceError
-from moderation.job import JobState, Kind, Lease
+from moderation.errors import ConfigurationError, LeaseLost, MediaFault, SourceError
+from moderation.job import JobState, Kind, Lease, Submission
 from moderation.lanes import CONTROL
+from moderation.person import local_person
 from moderation.pictures import Pictures
+from moderation.policy import Policy
+from moderation.publish import document_name
 from moderation.publish_settings import PublishSettings
 from moderation.registry import Registry
 from moderation.review import ReviewQueue
+from moderation.scan import Scan
 from moderation.shelf import FolderShelf
 from moderation.stages import Stages
 from moderation.store import Store
-from moderation.store.erase import Erasures, Named
-from moderation.testing.scans import make_evidence, make_scan
+from moderation.store.belongings import Named
+from moderation.store.convert import scan_values
+from moderation.store.erase import Erasures
+from moderation.store.models import ScanRow, UriRow, VideoRow
+from moderation.store.tombstone import unread_key, uri_digest
+from moderation.testing.scans import make_evidence, make_failed_scan, make_scan
+from tests.services.half_way import kill_half_way
 from tests.services.upload import NAME, POLICY, SECRET, Upload, make_clip
 
 STATES = ("queued", "ingesting", "planned", "seen", "deciding", "publishing", "published", "dead")
@@ -61,6 +71,42 @@ def upload(tmp_path: Path, home: Path, film: Path) -> Iterator[Upload]:
     made = Upload(Settings(home=folder, publish=publish), str(film))
     yield made
     made.store.close()
+
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+VERSIONS = 1_500
+"""More than SQLite takes as alternatives in one condition."""
+
+
+def look_in_vain(upload: Upload, fault: MediaFault) -> None:
+    """A scan of the upload that could not read it."""
+    upload.store.save(vain(fault, upload.uri), POLICY, fingerprint="all")
+
+
+def vain(fault: MediaFault, uri: str) -> Scan:
+    return make_failed_scan(fault, name=uri, id=f"vain-{fault}", policy=POLICY.ref)
+
+
+def fill(upload: Upload, place: str, versions: int) -> None:
+    """As many uploads in one place of a bucket: each looked at once, and submitted again."""
+    uris = [f"{place}?versionId={number}" for number in range(versions)]
+    upload.jobs.keep(POLICY)
+    upload.jobs.submit(
+        [
+            Submission(uri=uri, pin=f"version:{number}", policy=POLICY.ref.digest)
+            for number, uri in enumerate(uris)
+        ]
+    )
+    looked = {"fingerprint": "all", "current": True, "final": True}
+    with upload.store.writing() as session:
+        for number, uri in enumerate(uris):
+            scan = make_scan(name=uri, id=f"look{number}")
+            digest, video = scan.video.sha256, 1_000 + number
+            session.add(VideoRow(id=video, key=digest, sha256=digest, uri=uri))
+            session.flush()
+            session.add(UriRow(video_id=video, digest=uri_digest(uri), uri=uri, seen_at=MOMENT))
+            session.add(ScanRow(video_id=video, **looked, **scan_values(scan)))
 
 
 # Row 121: erased in each state of a job
@@ -148,9 +194,9 @@ def test_a_live_job_is_stopped_and_named(upload: Upload) -> None:
 
 def test_a_review_item_is_closed(upload: Upload) -> None:
     upload.bring(upload.submit(), "published")
-    assert ReviewQueue(upload.store).count() == 1
+    assert ReviewQueue(upload.store).count(local_person()) == 1
     upload.erase()
-    assert ReviewQueue(upload.store).count() == 0
+    assert ReviewQueue(upload.store).count(local_person()) == 0
 
 
 @pytest.mark.parametrize("by", ["name", "file uri", "sha256"])
@@ -269,6 +315,73 @@ def test_row_121_what_a_worker_publishes_meanwhile_is_withdrawn(
     assert upload.store.is_erased(upload.scan)
     assert upload.hits(SECRET, NAME) == []
     assert [*Pictures.of(upload.settings).videos()] == []
+
+
+@pytest.mark.parametrize("by", ["name", "sha256"])
+def test_a_look_that_could_not_read_it_yet_is_erased_with_its_name(upload: Upload, by: str) -> None:
+    look_in_vain(upload, MediaFault.ACCESS_DENIED)
+    upload.bring(upload.submit(), "published")
+    receipt = upload.erase({"name": upload.uri, "sha256": upload.sha256}[by])
+    assert upload.hits(SECRET, NAME) == []
+    assert {*receipt.videos} == {upload.sha256, unread_key(upload.uri)}
+
+
+def test_a_look_that_found_nothing_there_any_more_is_erased_with_its_name(upload: Upload) -> None:
+    upload.bring(upload.submit(), "published")
+    look_in_vain(upload, MediaFault.NOT_FOUND)
+    upload.erase(upload.sha256)
+    assert upload.hits(SECRET, NAME) == []
+
+
+def test_a_look_that_could_not_learn_the_version_is_erased_too(upload: Upload) -> None:
+    place = f"s3://uploads/{NAME}.mp4"
+    upload.store.save(vain(MediaFault.ACCESS_DENIED, place), POLICY, fingerprint="all")
+    read = make_scan(name=f"{place}?versionId=3", id="0c0ffee0", policy=POLICY.ref)
+    upload.store.save(read, POLICY, fingerprint="all")
+    upload.erase(read.video.sha256)
+    assert upload.hits(NAME) == []
+
+
+def test_a_later_job_that_cannot_read_the_same_version_is_erased_too(upload: Upload) -> None:
+    upload.bring(upload.submit(), "published")
+    text = 'schema = "moderation.policy/v1"\nname = "other"\nversion = "1"'
+    other = Policy.parse(text, "other.toml")
+    upload.jobs.keep(other)
+    uri, pin = upload.pinned
+    upload.jobs.submit([Submission(uri=uri, pin=pin, policy=other.ref.digest)])
+    failed = replace(vain(MediaFault.ACCESS_DENIED, uri), id="0decaf")
+    failed = replace(failed, verdict=replace(failed.verdict, policy=other.ref))
+    upload.leases.decided(upload.lease(), failed, other, "all")
+    upload.erase(upload.sha256)
+    assert upload.hits(SECRET, NAME) == []
+
+
+def test_what_cannot_be_read_there_since_is_another_upload(upload: Upload) -> None:
+    upload.bring(upload.submit(), "published")
+    look_in_vain(upload, MediaFault.ACCESS_DENIED)
+    receipt = upload.erase(upload.sha256)
+    assert receipt.videos == (upload.sha256,)
+    assert ReviewQueue(upload.store).count(local_person()) == 1
+
+
+def test_a_place_of_many_versions_is_erased_by_its_name(upload: Upload) -> None:
+    upload.bring(upload.submit(), "published")
+    place = f"s3://uploads/{NAME}.mp4"
+    fill(upload, place, VERSIONS)
+    receipt = upload.erase(place)
+    assert len(receipt.videos) == receipt.removed["places"] == VERSIONS
+    assert len(receipt.stopped) == VERSIONS
+    assert upload.hits(place) == []
+    assert upload.hits(SECRET)
+
+
+def test_a_document_that_was_left_half_way_is_erased_too(upload: Upload) -> None:
+    job = upload.submit()
+    upload.bring(job, "publishing")
+    kill_half_way(upload.settings.home / "results", document_name(upload.pinned, job.id))
+    assert [path for path in upload.hits(NAME) if path.endswith(".part")]
+    assert upload.erase().removed["documents"] == 1
+    assert upload.hits(SECRET, NAME) == []
 
 
 # The upload itself

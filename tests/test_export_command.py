@@ -15,7 +15,7 @@ from moderation.cli import cli
 from moderation.config import Settings
 from moderation.decision import Outcome, Remedy
 from moderation.evidence import Box
-from moderation.person import Person, Role
+from moderation.person import Person, Role, local_person
 from moderation.policy import Policy
 from moderation.reports import FORMATS
 from moderation.review import ReviewQueue
@@ -52,7 +52,7 @@ def home(installation: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def decide(queue: ReviewQueue) -> None:
     said = corrected(KNIFE, FIREARM, Remedy.BLUR)
     for outcome, segments in ((Outcome.SKIP, ()), (Outcome.PARTIAL, (said,))):
-        (waiting,) = queue.list()
+        (waiting,) = queue.list(local_person())
         item = queue.claim(waiting.id, ANNA).item
         queue.decide(item.id, ANNA, version=item.version, outcome=outcome, segments=segments)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from moderation.decision import Decision, Outcome, Purpose, Remedy
+from moderation.evidence import Evidence
 from moderation.reports import FORMATS, ReportOptions
 from moderation.reports.dsa import FACTS, statement_of_reasons
 from moderation.scan import Scan
@@ -71,6 +72,12 @@ def check(made: dict[str, Any]) -> None:
     assert ("decision_visibility_other" in made) == other
 
 
+def approved(*evidence: Evidence) -> Scan:
+    """A scan in which no rule fired."""
+    scan = make_scan(*evidence, action=Action.APPROVE)
+    return replace(scan, verdict=replace(scan.verdict, reasons=()))
+
+
 def test_every_category_of_the_taxonomy_is_one_of_the_database() -> None:
     assert {label.dsa for label in Taxonomy.default() if label.is_violation} <= CATEGORIES
 
@@ -103,6 +110,14 @@ def test_what_is_not_restricted_has_no_statement(action: Action) -> None:
 def test_what_a_person_overturns_has_no_statement() -> None:
     scan = make_scan(make_evidence(), action=Action.REJECT)
     assert statement_of_reasons(scan, [make_decision(outcome=Outcome.OVERTURN)]) is None
+
+
+def test_an_approval_that_a_person_overturns_is_restricted_for_what_they_confirm() -> None:
+    knife, faint = make_evidence(), make_evidence("Smoking", start_s=9)
+    said = make_decision(confirmed(knife), outcome=Outcome.OVERTURN)
+    made = statement(approved(knife, faint), said)
+    assert made["decision_visibility"] == ["DECISION_VISIBILITY_CONTENT_REMOVED"]
+    assert made["decision_facts"] == "a person confirmed: Violence/Weapons/Knife at 0:00:01.000"
 
 
 def test_a_decision_of_which_no_segment_is_left_has_no_statement() -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from moderation.decision import Remedy
 from moderation.errors import ConfigurationError
-from moderation.evidence import Box, Evidence
+from moderation.evidence import Box, Evidence, Word
 from moderation.reports.edit_list import EVENTS, edit_list
 from moderation.scan import Scan
 from moderation.testing.decisions import confirmed, make_decision
 from moderation.testing.scans import make_evidence, make_scan
+from moderation.timeline import Span
 
 EVENT = re.compile(
     r"(\d{3})  (\S+) +(V|AA|AA/V) +C +" + " ".join([r"(\d\d:\d\d:\d\d:\d\d)"] * 4), re.ASCII
@@ -27,6 +28,11 @@ BOX = Box(0.2, 0.3, 0.1, 0.1)
 def scan_of(*evidence: Evidence, **video: Any) -> Scan:
     scan = make_scan(*evidence)
     return replace(scan, video=replace(scan.video, **{"fps": 25.0, **video}))
+
+
+def spoken(start_s: float, end_s: float) -> Evidence:
+    words = (Word("damn", Span.from_seconds(start_s, end_s), 0.9),)
+    return make_evidence("Language/Profanity", start_s=start_s, end_s=end_s, words=words)
 
 
 def events(text: str) -> list[tuple[str, ...]]:
@@ -60,15 +66,21 @@ def test_cuts_that_touch_are_one() -> None:
     assert after[2] == "00:00:11:13"
 
 
+def test_a_cut_around_what_has_no_place_takes_half_a_look_too() -> None:
+    seen = make_evidence("Violence/Graphic violence", start_s=10, end_s=12)
+    before, after = events(edit_list(scan_of(seen), [make_decision(confirmed(seen, Remedy.CUT))]))
+    assert (before[3], after[2]) == ("00:00:09:13", "00:00:12:13")
+
+
 def test_a_muted_part_has_pictures_only() -> None:
-    word = make_evidence("Language/Profanity", start_s=10, end_s=11)
+    word = spoken(10, 11)
     found = events(edit_list(scan_of(word), [make_decision(confirmed(word, Remedy.MUTE))]))
     assert [each[1] for each in found] == ["AA/V", "V", "AA/V"]
     assert found[1][2:4] == ("00:00:09:23", "00:00:11:03")
 
 
 def test_muted_sound_without_pictures_is_silence() -> None:
-    word = make_evidence("Language/Profanity", start_s=10, end_s=11)
+    word = spoken(10, 11)
     said = make_decision(confirmed(word, Remedy.MUTE))
     found = events(edit_list(scan_of(word, has_video=False, fps=0.0), [said]))
     assert [each[:2] for each in found] == [("AX", "AA"), ("BL", "AA"), ("AX", "AA")]
@@ -115,6 +127,7 @@ def test_more_events_than_three_digits_number_are_refused() -> None:
     seen = [make_evidence(start_s=3 * each + 2) for each in range(EVENTS + 1)]
     said = make_decision(*(confirmed(each, Remedy.CUT) for each in seen))
     scan = scan_of(*seen, duration_us=3 * (EVENTS + 2) * 1_000_000)
+    scan = replace(scan, coverage=(replace(scan.coverage[0], planned=3 * (EVENTS + 2)),))
     with pytest.raises(ConfigurationError, match="999 events"):
         edit_list(scan, [said])
 

@@ -13,12 +13,13 @@ import pytest
 from numpy.typing import NDArray
 
 from moderation.decision import Decision, Outcome, Remedy
-from moderation.evidence import Box, Evidence
+from moderation.evidence import Box, Evidence, Word
 from moderation.reports.ffmpeg_script import filter_script
 from moderation.scan import Scan
 from moderation.testing.clips import Clip, tone
 from moderation.testing.decisions import confirmed, make_decision, rejected
 from moderation.testing.scans import make_evidence, make_scan
+from moderation.timeline import Span
 
 WIDTH, HEIGHT, SECONDS = 320, 180, 8
 BLURRED, SHARP = 30, 100
@@ -143,7 +144,8 @@ def test_a_box_smaller_than_a_pixel_at_the_edge_is_blurred(striped: Path) -> Non
 
 
 def test_words_are_muted_with_some_room_around_them(striped: Path) -> None:
-    word = make_evidence("Language/Profanity", start_s=3, end_s=4)
+    words = (Word("damn", Span.from_seconds(3, 4), 0.9),)
+    word = make_evidence("Language/Profanity", start_s=3, end_s=4, words=words)
     made = run(striped, scan_of(word), [make_decision(confirmed(word, Remedy.MUTE))])
     assert made.loudness(3) == made.loudness(3.5) == made.loudness(4) == 0
     assert made.loudness(2.5) > 0.01

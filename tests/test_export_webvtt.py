@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from moderation.decision import Outcome, Remedy
+from moderation.decision import Outcome, Purpose, Remedy
 from moderation.reports.webvtt import webvtt
 from moderation.scan import Scan
 from moderation.testing.decisions import confirmed, corrected, make_decision, rejected
@@ -103,6 +103,21 @@ def test_what_a_person_said_is_shown() -> None:
 def test_an_overturned_verdict_has_no_cues() -> None:
     said = make_decision(outcome=Outcome.OVERTURN)
     assert cues_of(make_scan(make_evidence()), said) == []
+
+
+@pytest.mark.parametrize("action", [Action.REJECT, Action.REVIEW, Action.INCOMPLETE])
+def test_who_overturns_a_verdict_against_a_video_may_confirm_a_part_of_it(action: Action) -> None:
+    knife, word = make_evidence(), make_evidence("Language/Profanity", start_s=5)
+    said = make_decision(confirmed(word), outcome=Outcome.OVERTURN)
+    (cue,) = cues_of(make_scan(knife, word, action=action), said)
+    assert cue.text.startswith("Language/Profanity")
+
+
+def test_an_overturned_approval_keeps_what_the_detectors_saw() -> None:
+    knife, word = make_evidence(), make_evidence("Language/Profanity", start_s=5)
+    said = make_decision(rejected(word), outcome=Outcome.OVERTURN, purpose=Purpose.AUDIT)
+    (cue,) = cues_of(make_scan(knife, word, action=Action.APPROVE), said)
+    assert cue.text.startswith("Violence/Weapons/Knife")
 
 
 def test_what_nobody_looked_at_is_a_comment() -> None:

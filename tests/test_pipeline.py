@@ -14,6 +14,7 @@ from moderation.config import Settings
 from moderation.detector import Detector
 from moderation.errors import ConfigurationError, MediaFault, StoreError
 from moderation.panel import Panel
+from moderation.person import local_person
 from moderation.pipeline import Pipeline
 from moderation.policy import Policy
 from moderation.registry import Registry
@@ -89,12 +90,12 @@ def test_a_video_becomes_a_verdict_with_reasons(store: Store, tmp_path: Path, lo
 
 def test_what_needs_a_person_lands_in_the_queue(store: Store, tmp_path: Path, loud: Path) -> None:
     scan = pipeline(store, tmp_path).scan(str(loud))
-    assert [item.scan_id for item in ReviewQueue(store).list()] == [scan.id]
+    assert [item.scan_id for item in ReviewQueue(store).list(local_person())] == [scan.id]
 
 
 def test_what_breaks_no_rule_is_approved(store: Store, tmp_path: Path, quiet: Path) -> None:
     assert pipeline(store, tmp_path).scan(str(quiet)).verdict.action is Action.APPROVE
-    assert not ReviewQueue(store).list()
+    assert not ReviewQueue(store).list(local_person())
 
 
 def test_a_detector_that_the_policy_requires_and_nobody_brings_is_missing(

@@ -14,13 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from moderation_workers.keeper import Keeper
 from sqlalchemy import insert, select, update
 
 from moderation.audit import AuditLog
 from moderation.config import Settings
 from moderation.errors import ConfigurationError, SourceUnavailable
 from moderation.job import JobState
+from moderation.keeper import Keeper
+from moderation.person import local_person
 from moderation.pictures import Pictures
 from moderation.publish_settings import PublishSettings
 from moderation.retention import Retention, sweep
@@ -48,6 +49,7 @@ from moderation.store.models import (
 )
 from moderation.testing.scans import make_evidence, make_scan
 from moderation.verdict import Action
+from tests.services.half_way import kill_half_way
 from tests.services.upload import POLICY, SECRET, Upload, make_clip
 
 TABLES = (
@@ -192,9 +194,8 @@ def test_what_was_swept_is_in_the_audit_log(upload: Upload) -> None:
     decide(upload.store)
     sweep(upload.store, upload.settings, later(201))
     log = AuditLog(upload.store)
-    assert {(each.actor, each.action) for each in log.entries()} == {
-        ("retention", "retention.swept")
-    }
+    swept = log.entries(subject="retention")
+    assert {(each.actor, each.action) for each in swept} == {("retention", "retention.swept")}
     assert log.verify().flaw is None
 
 
@@ -206,8 +207,9 @@ def test_what_waits_for_a_person_is_kept(upload: Upload) -> None:
     removed = sweep(upload.store, upload.settings, later(10_000))
     assert {what for what, count in removed.items() if count} == {"parts"}
     assert pictured(upload) == {upload.sha256}
-    (item,) = ReviewQueue(upload.store).list()
-    assert item.verdict == upload.scan.verdict
+    queue, me = ReviewQueue(upload.store), local_person()
+    (item,) = queue.list(me)
+    assert queue.show(item.id, me).item.verdict == upload.scan.verdict
 
 
 def test_a_late_decision_begins_the_time_anew(upload: Upload) -> None:
@@ -242,6 +244,14 @@ def test_pictures_that_a_worker_left_of_an_erased_video_go_at_once(upload: Uploa
     name = f"{upload.sha256}/1.jpg"
     FolderShelf(upload.settings.pictures, "pictures").put(name, b"JPEG", "image/jpeg")
     assert sweep(upload.store, upload.settings, now())["pictures"] == 1
+
+
+def test_files_that_were_left_half_way_go_after_a_day(upload: Upload) -> None:
+    for folder in (upload.settings.pictures, upload.settings.home / "results"):
+        kill_half_way(folder, "0/1.jpg")
+    assert sweep(upload.store, upload.settings, now())["unfinished_files"] == 0
+    assert sweep(upload.store, upload.settings, later(1.1))["unfinished_files"] == 2
+    assert list(upload.settings.home.rglob("*.part")) == []
 
 
 # Row 122: killed in the middle

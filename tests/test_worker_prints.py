@@ -75,7 +75,8 @@ def test_after_a_part_streams_are_as_before(entries: list[EventDict]) -> None:
 
 def test_fault_076_a_secret_that_is_printed_is_not_logged() -> None:
     code = (
-        "from moderation.config import Settings; from moderation_workers import logs, prints;"
+        "from moderation import logs; from moderation.config import Settings;"
+        "from moderation_workers import prints;"
         "logs.set_up(20, Settings.read())\n"
         "with prints.logged(): print('redis://user:hunter2@host/0')"
     )

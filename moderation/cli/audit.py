@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from moderation.audit import AuditEvent, AuditLog, Head
+from moderation.audit import AuditEvent, AuditLog, Head, Sealed
 from moderation.cli.console import fail, note
 from moderation.cli.jobs import wide_console
 from moderation.cli.since import Since
@@ -35,19 +35,23 @@ def audit(context: click.Context) -> None:
 @audit.command()
 @click.option("--head", metavar="HEAD", help="One that this printed earlier, kept elsewhere.")
 def verify(head: str | None) -> int:
-    """Check that no event was changed or taken away, and print the head of the log.
+    """Check that no event was changed or taken away, nor a decision, and print the log's head.
 
     Keep what is printed outside of the database, and give it back another time with --head: that
     the last events were taken away, or written anew, shows by that alone. Exits with 3, and names
-    the first event that is wrong, when one is.
+    the first event or decision that is wrong, when one is.
     """
     noted = None if head is None else Head.parse(head)
     with Store.open(Settings.read().database_url) as store:
-        found = AuditLog(store).verify(noted)
-    if found.flaw is not None:
-        fail(str(found.flaw))
+        log = AuditLog(store)
+        found = log.verify(noted)
+        decisions = Sealed() if found.flaw is not None else log.check_decisions()
+    flaw = found.flaw or decisions.flaw
+    if flaw is not None:
+        fail(str(flaw))
         return FLAWED
     note(f"all {found.head.number} events hold")
+    note(_told(decisions))
     click.echo(str(found.head))
     return 0
 
@@ -64,6 +68,14 @@ def list_events(subject: str | None = None, since: datetime | None = None, limit
         wide_console().print(_table(events))
     else:
         note("nothing was done")
+
+
+def _told(found: Sealed) -> str:
+    """Of decisions that hold."""
+    told = f"all {found.whole + found.erased} decisions are as their events say"
+    erased = f", {found.erased} of them without their words" if found.erased else ""
+    unsealed = f"; {found.unsealed} of older programs cannot be checked" if found.unsealed else ""
+    return told + erased + unsealed
 
 
 def _table(events: Sequence[AuditEvent]) -> Table:

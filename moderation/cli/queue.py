@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from moderation.cli.board import board
 from moderation.cli.console import note
 from moderation.cli.output import Output, output_options
 from moderation.config import Settings
@@ -42,6 +43,9 @@ def queue(context: click.Context) -> None:
         context.invoke(list_items)
 
 
+queue.add_command(board)
+
+
 @queue.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option(
@@ -53,7 +57,7 @@ def queue(context: click.Context) -> None:
 def list_items(limit: int = 50, state: str = ItemState.OPEN.value) -> None:
     """Items, the most severe first, then what is due first."""
     with _queue() as items:
-        found = list(items.list(state=ItemState(state), limit=limit))
+        found = items.list(local_person(), state=ItemState(state), limit=limit)
     nothing = "nothing waits for a person" if state == ItemState.OPEN else f"nothing is {state}"
     Console().print(_table(found) if found else nothing)
 
@@ -65,7 +69,7 @@ def show(id: str, output: Output) -> None:
     """One item with its whole scan, and what was said of it."""
     settings = Settings.read()
     with _queue() as items:
-        case = items.show(id)
+        case = items.show(id, local_person())
         output.write([case.scan], Pictures.of(settings), decisions=lambda _: case.decisions)
     _tell(case)
 
@@ -82,7 +86,7 @@ def claim(id: str | None, output: Output) -> None:
     with _queue() as items:
         case = items.claim(id, me) if id else items.claim_next(me)
         if case is None:
-            waiting = items.count()
+            waiting = items.count(me)
             note(f"nothing waits for you ({waiting} for others)" if waiting else "nothing waits")
             return
         output.write([case.scan], Pictures.of(settings), decisions=lambda _: case.decisions)
@@ -98,7 +102,7 @@ def decide(id: str, outcome: str, reason: str, said: str) -> None:
     """Say what ID is: uphold or overturn its verdict, or partial, escalate, skip."""
     me = local_person()
     with _queue() as items:
-        item = items.show(id).item
+        item = items.show(id, me).item
         items.decide(
             item.id, me, version=item.version, outcome=Outcome(outcome), reason=reason, note=said
         )
@@ -109,9 +113,10 @@ def decide(id: str, outcome: str, reason: str, said: str) -> None:
 @_id
 def undo(id: str) -> None:
     """Take your last decision on ID back, within seconds."""
+    me = local_person()
     with _queue() as items:
-        item = items.show(id).item
-        items.undo(item.id, local_person())
+        item = items.show(id, me).item
+        items.undo(item.id, me)
     note(f"{item.id} is yours again")
 
 
@@ -120,9 +125,10 @@ def undo(id: str) -> None:
 @click.option("--force", is_flag=True, help="Whoever has it.")
 def release(id: str, force: bool) -> None:
     """Give ID back to the queue."""
+    me = local_person()
     with _queue() as items:
-        item = items.show(id).item
-        (items.free if force else items.release)(item.id, local_person())
+        item = items.show(id, me).item
+        (items.free if force else items.release)(item.id, me)
     note(f"{item.id} waits again")
 
 
@@ -131,9 +137,10 @@ def release(id: str, force: bool) -> None:
 @click.option("--reason", required=True, help="Kept with the decision.")
 def reopen(id: str, reason: str) -> None:
     """Have the decided item ID decided anew."""
+    me = local_person()
     with _queue() as items:
-        item = items.show(id).item
-        items.reopen(item.id, local_person(), reason=reason)
+        item = items.show(id, me).item
+        items.reopen(item.id, me, reason=reason)
     note(f"{item.id} waits again")
 
 
@@ -142,8 +149,9 @@ def reopen(id: str, reason: str) -> None:
 @click.option("--note", "said", required=True, help="What whoever appeals says.")
 def appeal(id: str, said: str) -> None:
     """Have somebody else decide what the decided item ID is about."""
+    me = local_person()
     with _queue() as items:
-        made = items.appeal(items.show(id).item.id, local_person(), note=said)
+        made = items.appeal(items.show(id, me).item.id, me, note=said)
     click.echo(made)
 
 
@@ -154,7 +162,7 @@ def _queue() -> Iterator[ReviewQueue]:
         yield ReviewQueue(store, settings.review)
 
 
-def _table(items: list[ReviewItem]) -> Table:
+def _table(items: Sequence[ReviewItem]) -> Table:
     table = Table(
         "id", "severity", "verdict", "due (UTC)", "with", "why", "video",
         box=None, header_style="bold",

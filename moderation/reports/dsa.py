@@ -1,7 +1,8 @@
 """Statements of reasons, as the DSA Transparency Database of the European Union takes them.
 
 One JSON object on each line, one for each video that is restricted: rejected by the policy alone,
-or upheld by a person. `{"statements": [...]}` of up to 100 lines is a call of its API.
+upheld by a person, or one whose approval a person overturned. `{"statements": [...]}` of up to 100
+lines is a call of its API.
 
 The database forbids personal data: names, words, notes and addresses of a video are left out, and
 `puid` is a digest of the scan and the decision. Three fields are for the platform to correct, who
@@ -89,9 +90,11 @@ def _accused(scan: Scan, decisions: Sequence[Decision]) -> Iterator[tuple[str, J
 def _is_restricted(scan: Scan, decision: Decision | None) -> bool:
     if decision is None:
         return scan.verdict.action is Action.REJECT
-    if decision.outcome is Outcome.UPHOLD and scan.verdict.action is Action.APPROVE:
+    if scan.verdict.action is not Action.APPROVE:
+        return decision.outcome in (Outcome.UPHOLD, Outcome.PARTIAL)
+    if decision.outcome is Outcome.UPHOLD:
         return any(each.remedy is not Remedy.NONE for each in decision.segments)
-    return decision.outcome in (Outcome.UPHOLD, Outcome.PARTIAL)
+    return decision.outcome in (Outcome.OVERTURN, Outcome.PARTIAL)
 
 
 def _visibility(found: Sequence[tuple[str, Judged]]) -> Statement:

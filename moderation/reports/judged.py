@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from moderation.decision import Decision, Outcome, Remedy, SegmentDecision, standing
 from moderation.scan import Scan
 from moderation.taxonomy import CONTEXT, is_within
-from moderation.verdict import Segment
+from moderation.verdict import Action, Segment
 
 __all__ = ["Judged", "flagged", "judged"]
 
@@ -34,15 +34,17 @@ class Judged(NamedTuple):
 def judged(scan: Scan, decisions: Sequence[Decision]) -> Iterator[Judged]:
     """All segments of the verdict, in its order.
 
-    Whoever overturns a verdict and says nothing of a segment rejects it; else what nobody judged
-    is as the detectors saw it.
+    Whoever overturns a verdict against a video and says nothing of a segment rejects it; else what
+    nobody judged is as the detectors saw it. So it is where an approval is overturned: that says
+    that more breaks the rules, not less.
     """
     decision = standing(decisions)
     overturned = decision is not None and decision.outcome is Outcome.OVERTURN
+    cleared = overturned and scan.verdict.action is not Action.APPROVE
     said = {_key(each): each for each in decision.segments} if decision else {}
     for segment in scan.verdict.segments:
         own = said.get(_key(segment))
-        unjudged = None if overturned else segment.label
+        unjudged = None if cleared else segment.label
         yield Judged(segment, own, own.true_label if own else unjudged)
 
 

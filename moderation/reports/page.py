@@ -5,22 +5,22 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Final, Generic, TypeVar
 
 from moderation.decision import Decision, standing
 from moderation.errors import MediaFault
-from moderation.evidence import Box, Evidence, Producer
+from moderation.evidence import Box, Producer
 from moderation.reports.highlights import gaps, weightiest
 from moderation.reports.lanes import Lane, family, lanes, ticks
+from moderation.reports.lines import SCREEN_TEXT, SPEECH, Line, lines
 from moderation.reports.options import Pictures
 from moderation.scan import Scan
 from moderation.taxonomy import CONTEXT
-from moderation.timeline import Instant, Span
+from moderation.timeline import Instant
 from moderation.verdict import Action, Coverage, Reason, Segment, Severity
 
-__all__ = ["Cut", "Line", "Shot", "Summary", "View", "Why", "view"]
+__all__ = ["Cut", "Shot", "Summary", "View", "Why", "view"]
 
 PICTURES: Final = 24
 """Pictures of one video: at some 30 kB each, a page of many videos still opens at once."""
@@ -62,16 +62,6 @@ class Why:
 
     reason: Reason
     shot: Shot | None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Something said or shown, with the labels that its words were given."""
-
-    text: str
-    subject: str | None
-    span: Span
-    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +118,8 @@ def view(scan: Scan, number: int, pictures: Pictures, decisions: Sequence[Decisi
         lanes=drawn,
         families=tuple(sorted({shape.family for lane in drawn for shape in lane.shapes})),
         ticks=ticks(scan.video.duration_us),
-        speech=_lines(scan, "Context/Speech", findings),
-        screen_text=_lines(scan, "Context/Screen text", findings),
+        speech=Cut.of(lines(scan, SPEECH, findings), LINES),
+        screen_text=Cut.of(lines(scan, SCREEN_TEXT, findings), LINES),
         producers=tuple(dict.fromkeys(each.producer for each in scan.evidence)),
         decisions=Cut.of(decisions, DECISIONS),
         stands=standing(decisions),
@@ -185,34 +175,3 @@ def _why(reason: Reason, shots: Iterable[Shot]) -> Why:
     )
     best = max(showing, key=lambda each: each[:2], default=None)
     return Why(reason, best[2] if best else None)
-
-
-def _lines(scan: Scan, label: str, findings: Sequence[Segment]) -> Cut[Line]:
-    with_text = (each for each in scan.evidence if each.label == label and each.text)
-    in_order = sorted(with_text, key=lambda each: each.span)
-    flagged = [each for each in findings if each.text]
-    repeated = groupby(in_order, key=lambda each: (each.text or "", each.subject))
-    return Cut.of([_line(key, tuple(group), flagged) for key, group in repeated], LINES)
-
-
-def _line(
-    key: tuple[str, str | None], evidence: Iterable[Evidence], flagged: Iterable[Segment]
-) -> Line:
-    """The same words that were read again and again are one line."""
-    text, subject = key
-    span = Span.hull(each.span for each in evidence)
-    return Line(text, subject, span, _labels(text, span, flagged))
-
-
-def _labels(text: str, span: Span, flagged: Iterable[Segment]) -> tuple[str, ...]:
-    """What was found in the line: at its time, in its words."""
-    found = (
-        each.label
-        for each in flagged
-        if not span.gap_us(each.span) and _shares_words(text, each.text or "")
-    )
-    return tuple(dict.fromkeys(found))
-
-
-def _shares_words(line: str, found: str) -> bool:
-    return found.casefold() in line.casefold() or line.casefold() in found.casefold()

@@ -79,9 +79,9 @@ def announce_decision(session: Session, decision: Decision, case: str, delay_s: 
     )
 
 
-def recall_decision(session: Session, decision_id: int, decided_at: datetime) -> None:
-    """It was taken back: who has not been told of it is not told any more."""
-    recall(session, _event_of(decision_id, decided_at))
+def recall_decision(session: Session, decision_id: int, decided_at: datetime) -> bool:
+    """It was taken back: who has not been told of it is not told any more; whether that is all."""
+    return recall(session, _event_of(decision_id, decided_at))
 
 
 def _event_of(decision_id: int, decided_at: datetime) -> str:

@@ -69,7 +69,9 @@ def strip_scans(session: Session, scans: Collection[int]) -> Counter[str]:
         verdict_texts=changed(session, update(VerdictRow).where(*whole).values(content=BARE)),
         decision_notes=changed(
             session,
-            update(DecisionRow).where(DecisionRow.item_id.in_(items), said).values(WORDS),
+            update(DecisionRow)
+            .where(DecisionRow.item_id.in_(items), said)
+            .values({**WORDS, DecisionRow.salt: ""}),
         ),
     )
     for strip in (

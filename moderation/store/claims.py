@@ -9,18 +9,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from moderation.decision import Outcome
-from moderation.errors import ConfigurationError, ReviewConflict
+from moderation.errors import NotFound, ReviewConflict
 from moderation.person import Role
 from moderation.store.audit import record
-from moderation.store.clock import now_us
+from moderation.store.clock import moment, now_us
 from moderation.store.database import retried
-from moderation.store.enqueue import ItemState
-from moderation.store.models import DecisionRow, ReviewItemRow
+from moderation.store.enqueue import ACTOR, ItemState, lock_cases
+from moderation.store.models import DecisionRow, ReviewItemRow, VideoRow
 from moderation.store.store import Store
 from moderation.timeline import MICROSECONDS
 
@@ -31,8 +31,11 @@ __all__ = [
     "check_right",
     "clock",
     "conflict",
+    "has_said",
+    "locked_case",
     "locked_item",
     "noted",
+    "within",
 ]
 
 ROLES: Final = (Role.REVIEWER, Role.LEAD, Role.ADMIN)
@@ -58,15 +61,16 @@ class Claims:
         """
         with self._store.writing() as session:
             _adopt(session)
-            own = (ReviewItemRow.holder == person, ReviewItemRow.role.in_(_within(role)))
+            own = (ReviewItemRow.holder == person, ReviewItemRow.role.in_(within(role)))
             mine = session.scalar(self._extending(*own))
             if mine is not None:
                 return mine
             for skipped in (False, True):
-                taken = session.scalar(self._claiming(person, role, skipped=skipped))
-                if taken is not None:
-                    noted(session, person, "item.claimed", taken)
-                    return taken
+                # Locked here, and skipped by others; SQLite has one writer at a time.
+                row = session.scalar(_waiting(person, role, skipped=skipped))
+                if row is not None:
+                    self._give(session, row, person, clock(session))
+                    return row.id
             return None
 
     @retried
@@ -79,9 +83,8 @@ class Claims:
                 raise conflict(row, now)
             check_right(session, row, person, role)
             if row.holder != person or row.held_until_us <= now:
-                row.claimed_us, row.version = now, row.version + 1
-                noted(session, person, "item.claimed", item_id)
-            row.holder, row.held_until_us = person, now + self._lease_us
+                self._give(session, row, person, now)
+            row.held_until_us = now + self._lease_us
 
     @retried
     def extend(self, item_id: str, person: str) -> datetime:
@@ -93,7 +96,7 @@ class Claims:
             until_us = session.scalars(
                 select(ReviewItemRow.held_until_us).where(ReviewItemRow.id == item_id)
             ).one()
-            return datetime.fromtimestamp(until_us / MICROSECONDS, UTC)
+            return moment(until_us)
 
     @retried
     def release(self, item_id: str, person: str, *, by_force: bool = False) -> None:
@@ -108,6 +111,14 @@ class Claims:
             noted(session, person, action, item_id, holder=row.holder)
             row.holder, row.held_until_us, row.version = "", 0, row.version + 1
 
+    def _give(self, session: Session, row: ReviewItemRow, person: str, now: int) -> None:
+        """From whoever lost it by doing nothing, if anybody did."""
+        if row.holder:
+            noted(session, ACTOR, "item.lease_expired", row.id, holder=row.holder)
+        row.holder, row.claimed_us, row.held_until_us = person, now, now + self._lease_us
+        row.version += 1
+        noted(session, person, "item.claimed", row.id)
+
     def _extending(self, *mine: ColumnElement[bool]) -> ReturningUpdate[str]:
         return _changing(
             *mine,
@@ -115,42 +126,31 @@ class Claims:
             ReviewItemRow.held_until_us > now_us(),
         ).values(held_until_us=now_us() + self._lease_us)
 
-    def _claiming(self, person: str, role: Role, *, skipped: bool) -> ReturningUpdate[str]:
-        has_skipped = _has_said(person, DecisionRow.item_id == ReviewItemRow.id)
-        chosen = (
-            select(ReviewItemRow.id)
-            .where(
-                ReviewItemRow.state == ItemState.OPEN,
-                ReviewItemRow.held_until_us < now_us(),
-                ReviewItemRow.role.in_(_within(role)),
-                has_skipped if skipped else ~has_skipped,
-                ~_has_decided(person),
-            )
-            .order_by(ReviewItemRow.rank, ReviewItemRow.due_us, ReviewItemRow.id)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=ReviewItemRow)
-            .scalar_subquery()
-        )
-        return _changing(ReviewItemRow.id == chosen).values(
-            holder=person,
-            claimed_us=now_us(),
-            held_until_us=now_us() + self._lease_us,
-            version=ReviewItemRow.version + 1,
-        )
-
 
 def locked_item(session: Session, item_id: str) -> ReviewItemRow:
     """To be changed in this transaction. Raises `ConfigurationError` where there is none."""
     found = select(ReviewItemRow).where(ReviewItemRow.id == item_id).with_for_update()
     row = session.scalars(found).one_or_none()
     if row is None:
-        raise ConfigurationError(
+        raise NotFound(
             f"there is no review item {item_id}", hint="`moderation queue list` shows what waits"
         )
     if not row.case_id:
         _adopt(session)
         session.refresh(row)
     return row
+
+
+def locked_case(session: Session, item_id: str) -> ReviewItemRow:
+    """The same, and nobody else changes more than one item of its case meanwhile.
+
+    The video first, as whoever saves a verdict of it does; opening an item locks it anyway.
+    """
+    found = select(ReviewItemRow.video_id).where(ReviewItemRow.id == item_id)
+    videos = select(VideoRow.id).where(VideoRow.id.in_(found))
+    session.execute(videos.with_for_update(read=True, key_share=True)).all()
+    lock_cases(session, ReviewItemRow.id == item_id)
+    return locked_item(session, item_id)
 
 
 def check_held(row: ReviewItemRow, person: str, version: int, now: int) -> None:
@@ -204,6 +204,23 @@ def _adopt(session: Session) -> None:
     )
 
 
+def _waiting(person: str, role: Role, *, skipped: bool) -> Select[ReviewItemRow]:
+    has_skipped = has_said(person, DecisionRow.item_id == ReviewItemRow.id)
+    return (
+        select(ReviewItemRow)
+        .where(
+            ReviewItemRow.state == ItemState.OPEN,
+            ReviewItemRow.held_until_us < now_us(),
+            ReviewItemRow.role.in_(within(role)),
+            has_skipped if skipped else ~has_skipped,
+            ~_has_decided(person),
+        )
+        .order_by(ReviewItemRow.rank, ReviewItemRow.due_us, ReviewItemRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=ReviewItemRow)
+    )
+
+
 def _changing(*which: ColumnElement[bool]) -> ReturningUpdate[str]:
     return (
         update(ReviewItemRow)
@@ -213,11 +230,11 @@ def _changing(*which: ColumnElement[bool]) -> ReturningUpdate[str]:
     )
 
 
-def _within(role: Role) -> tuple[Role, ...]:
+def within(role: Role) -> tuple[Role, ...]:
     return tuple(each for each in ROLES if role.is_at_least(each))
 
 
-def _has_said(person: str, *which: ColumnElement[bool]) -> ColumnElement[bool]:
+def has_said(person: str, *which: ColumnElement[bool]) -> ColumnElement[bool]:
     return (
         select(DecisionRow.id)
         .where(DecisionRow.person == person, DecisionRow.withdrawn_at.is_(None), *which)
@@ -227,7 +244,7 @@ def _has_said(person: str, *which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _has_decided(person: str) -> ColumnElement[bool]:
     """The same case, under another item."""
-    return _has_said(
+    return has_said(
         person,
         DecisionRow.case_id == ReviewItemRow.case_id,
         DecisionRow.item_id != ReviewItemRow.id,
@@ -237,7 +254,7 @@ def _has_decided(person: str) -> ColumnElement[bool]:
 
 def check_right(session: Session, row: ReviewItemRow, person: str, role: Role) -> None:
     """Raises `ReviewConflict` for an item of a higher role, and for a case decided before."""
-    if row.role not in _within(role):
+    if row.role not in within(role):
         raise ReviewConflict(f"the review item {row.id} is for a {row.role}")
     found = select(ReviewItemRow.id).where(ReviewItemRow.id == row.id, _has_decided(person))
     if session.scalar(found) is not None:

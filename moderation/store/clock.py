@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["now_us"]
+from moderation.timeline import MICROSECONDS
+
+__all__ = ["moment", "now_us"]
 
 
 class now_us(FunctionElement[int]):  # noqa: N801  # reads as a function in SQL
@@ -16,6 +19,11 @@ class now_us(FunctionElement[int]):  # noqa: N801  # reads as a function in SQL
 
     type = BigInteger()
     inherit_cache = True
+
+
+def moment(us: int) -> datetime:
+    """So many microseconds since 1970, in UTC."""
+    return datetime.fromtimestamp(us / MICROSECONDS, UTC)
 
 
 @compiles(now_us, "postgresql")

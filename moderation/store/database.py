@@ -24,13 +24,16 @@ from moderation.errors import ModerationError, StoreBusy, StoreError
 from moderation.store import postgresql, sqlite
 from moderation.store.models import Base
 
-__all__ = ["BUSY_TIMEOUT", "connect", "insert_new", "project_errors", "retried"]
+__all__ = ["BUSY_TIMEOUT", "CONNECTIONS", "connect", "insert_new", "project_errors", "retried"]
 
 Given = ParamSpec("Given")
 Got = TypeVar("Got")
 
 BUSY_TIMEOUT: Final = 10.0
 """Seconds to wait for another process' transaction; ours take milliseconds."""
+
+CONNECTIONS: Final = 5
+"""That a process keeps; for a moment it may have ten more. SQLAlchemy's own numbers."""
 
 _RETRIES: Final = 3
 """Of a transaction that another stood in the way of: a few make way, more would hide a fault."""
@@ -43,11 +46,17 @@ _INSERT: Final[
 }
 
 
-def connect(url: str, busy_timeout: float) -> Engine:
+def connect(url: str, busy_timeout: float, connections: int = CONNECTIONS) -> Engine:
     """An engine for `url`. Raises `StoreError` for a URL that names no usable database."""
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed, **_options(parsed, busy_timeout))
+        # What is logged of an error has no parameters: they are people's words, and digests.
+        engine = create_engine(
+            parsed,
+            pool_size=connections,
+            hide_parameters=True,
+            **_options(parsed, busy_timeout),
+        )
     except (ArgumentError, NoSuchModuleError):
         raise StoreError(
             "the database URL does not hold",

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from moderation.errors import ConfigurationError
+from moderation.errors import NotFound
 from moderation.store.clock import now_us
 from moderation.store.database import retried
 from moderation.store.models import DeliveryRow, WebhookEventRow, WebhookRow
@@ -58,7 +58,7 @@ class Deliveries:
         """
         with self._store.writing() as session:
             if session.get(WebhookEventRow, event) is None:
-                raise ConfigurationError(
+                raise NotFound(
                     f"there is no event {event}", hint="`moderation webhooks log` shows them"
                 )
             this = WebhookEventRow.id == event

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
@@ -24,6 +24,7 @@ from moderation.store.models import (
     DecisionRow,
     DeliveryRow,
     EvidenceRow,
+    ExposureRow,
     JobRow,
     PartRow,
     ReviewItemRow,
@@ -138,6 +139,13 @@ class Expiry:
             session.execute(delete(DeliveryRow).where(DeliveryRow.event_id.in_(events)))
             dropped = delete(WebhookEventRow).where(WebhookEventRow.id.in_(events))
             return changed(session, dropped)
+
+    @retried
+    def forget_exposure(self, before: datetime) -> int:
+        """What who saw on days that were over by then."""
+        old = ExposureRow.day < before.astimezone(UTC).date().isoformat()
+        with self._store.writing() as session:
+            return changed(session, delete(ExposureRow).where(old))
 
     def unpictured(self, videos: Sequence[str], before: datetime | None) -> list[str]:
         """Of these digests, whose pictures nobody needs: all scans are old, or it was erased and

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from moderation.errors import ConfigurationError
+from moderation.errors import ConfigurationError, NotFound
 from moderation.job import Attempt, Job, JobState, Kind, Part, PartState, Submission
 from moderation.lanes import CONTROL
 from moderation.plan import AGAIN
@@ -29,6 +28,7 @@ from moderation.store.models import (
 )
 from moderation.store.store import Store
 from moderation.store.tombstone import check_whole
+from moderation.store.turns import Turns
 from moderation.verdict import Action
 
 __all__ = ["Jobs", "part_values"]
@@ -78,14 +78,22 @@ class Jobs:
         state: Collection[JobState] | None = None,
         tag: str | None = None,
         limit: int | None = 100,
+        after: str | None = None,
     ) -> list[Job]:
-        """The newest first, without their parts."""
+        """The newest first, without their parts.
+
+        after  the id of the last one of the page before
+
+        Raises `NotFound` where `after` is no job's.
+        """
         found = select(JobRow).order_by(JobRow.submitted_at.desc(), JobRow.id).limit(limit)
         if state is not None:
             found = found.where(JobRow.state.in_(list(state)))
         if tag is not None:
             found = found.where(JobRow.tag == tag)
         with self._store.reading() as session:
+            if after is not None:
+                found = found.where(_comes_after(session, after))
             return [_job(row) for row in session.scalars(found)]
 
     def unfinished(self, uri: str) -> list[Job]:
@@ -254,7 +262,7 @@ def _attempts(session: Session, part_id: int) -> tuple[Attempt, ...]:
 
 
 def _submit(session: Session, submissions: Sequence[Submission]) -> list[Job]:
-    turns = _Turns(session)
+    turns = Turns(session)
     keys = [each.dedupe_key for each in submissions]
     known = _ids(session, keys)
     new = {key: each for key, each in zip(keys, submissions, strict=True) if key not in known}
@@ -270,24 +278,6 @@ def _submit(session: Session, submissions: Sequence[Submission]) -> list[Job]:
         for row in session.scalars(select(JobRow).where(JobRow.dedupe_key.in_(keys)))
     }
     return [jobs[key] for key in keys]
-
-
-class _Turns:
-    """Whose turn is when: each tag's jobs stand in a row behind its last, the rows side by side."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        waiting = PartRow.state == PartState.QUEUED
-        self._now = session.scalar(select(func.min(PartRow.turn)).where(waiting)) or 0
-        self._last: defaultdict[str, int] = defaultdict(lambda: -1)
-
-    def next(self, tag: str) -> int:
-        if tag not in self._last:
-            waits = (PartRow.tag == tag, PartRow.state == PartState.QUEUED)
-            last = self._session.scalar(select(func.max(PartRow.turn)).where(*waits))
-            self._last[tag] = self._now if last is None else last
-        self._last[tag] += 1
-        return self._last[tag]
 
 
 def _ids(session: Session, keys: Sequence[str]) -> dict[str, str]:
@@ -327,6 +317,15 @@ def _locked(session: Session, job_id: str) -> JobRow:
     if row is None:
         raise _unknown(job_id)
     return row
+
+
+def _comes_after(session: Session, job_id: str) -> ColumnElement[bool]:
+    """In the order of `find`."""
+    row = session.get(JobRow, job_id)
+    if row is None:
+        raise _unknown(job_id)
+    at_once = and_(JobRow.submitted_at == row.submitted_at, JobRow.id > job_id)
+    return or_(JobRow.submitted_at < row.submitted_at, at_once)
 
 
 def _give_up(session: Session, job_id: str, *which: ColumnElement[bool]) -> None:
@@ -396,5 +395,5 @@ def _part(row: PartRow) -> Part:
     )
 
 
-def _unknown(job_id: str) -> ConfigurationError:
-    return ConfigurationError(f"there is no job {job_id}", hint="see `moderation status`")
+def _unknown(job_id: str) -> NotFound:
+    return NotFound(f"there is no job {job_id}", hint="see `moderation status`")

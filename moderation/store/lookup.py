@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from moderation.job import JobState
-from moderation.store.models import JobRow
+from moderation.store.models import JobRow, ScanRow, VerdictRow
 from moderation.store.store import Store
 from moderation.verdict import Action
 
@@ -61,6 +61,27 @@ class Lookup:
                 for row in session.execute(asked):
                     found[row.uri].add(row.pin)
         return {uri: frozenset(pins) for uri, pins in found.items()}
+
+    def of_scan(self, scan_id: str, policy: str) -> Sequence[str]:
+        """The ids of the jobs that it answers under the policy of that digest, the newest first."""
+        asked = (
+            select(JobRow.id)
+            .where(JobRow.scan_id == scan_id, JobRow.policy_digest == policy)
+            .order_by(JobRow.submitted_at.desc(), JobRow.id)
+        )
+        with self._store.reading() as session:
+            return session.scalars(asked).all()
+
+    def is_in_force(self, scan_id: str, policy: str) -> bool:
+        """Whether the verdict of a scan under the policy of that digest is the video's."""
+        asked = (
+            select(VerdictRow.id)
+            .join(ScanRow, ScanRow.id == VerdictRow.scan_id)
+            .where(ScanRow.scan_id == scan_id, VerdictRow.policy_digest == policy)
+            .where(VerdictRow.current)
+        )
+        with self._store.reading() as session:
+            return session.scalar(asked) is not None
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -37,6 +37,8 @@ __all__ = [
     "DecisionRow",
     "DeliveryRow",
     "EvidenceRow",
+    "ExposureRow",
+    "IdempotentAnswerRow",
     "JobRow",
     "PartResultRow",
     "PartRow",
@@ -45,10 +47,12 @@ __all__ = [
     "ProducerRow",
     "ReviewItemRow",
     "ScanRow",
+    "SigningKeyRow",
     "TokenRow",
     "UriRow",
     "VerdictRow",
     "VideoRow",
+    "WebSessionRow",
     "WebhookEventRow",
     "WebhookRow",
     "WorkerRow",
@@ -282,6 +286,9 @@ class DecisionRow(Base):
     reason: Mapped[str]
     note: Mapped[str]
     segments: Mapped[Any] = mapped_column(Json)
+    salt: Mapped[str] = mapped_column(server_default="")
+    """Of the hash of its words in the audit log; erased with them, for they are few enough to be
+    guessed by that."""
     version: Mapped[int]
     """Of the item, as the person saw it."""
     seconds: Mapped[float]
@@ -373,6 +380,61 @@ class DeliveryRow(Base):
     """Of the last answer; 0: none."""
     error: Mapped[str]
     delivered_at: Mapped[datetime | None]
+
+
+class WebSessionRow(Base):
+    """Somebody signed in on the page; a row that is gone signs them out."""
+
+    __tablename__ = "web_session"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    """sha256 of what the browser shows, hex: 256 random bits need no salt."""
+    person: Mapped[str] = mapped_column(ForeignKey("person.name"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    token_digest: Mapped[str]
+    """Of the token that it was opened with and ends with; empty where there was none."""
+
+
+class SigningKeyRow(Base):
+    """What links are signed with, the same for every server of an installation."""
+
+    __tablename__ = "signing_key"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ExposureRow(Base):
+    """How long somebody looked at an item on one day (UTC)."""
+
+    __tablename__ = "exposure"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True, index=True)
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    severity: Mapped[str]
+    seconds: Mapped[float]
+    unveiled_seconds: Mapped[float]
+    """Of these, without blur."""
+    first_us: Mapped[int] = mapped_column(BigInteger)
+    last_us: Mapped[int] = mapped_column(BigInteger)
+    """By the database's clock: nobody looks longer than time has passed."""
+
+
+class IdempotentAnswerRow(Base):
+    """What a request was answered that may be sent once more."""
+
+    __tablename__ = "idempotent_answer"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_digest: Mapped[str]
+    status: Mapped[int]
+    """Of HTTP; 0 while the first request is still being worked on."""
+    content: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class JobRow(Base):

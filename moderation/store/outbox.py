@@ -58,9 +58,15 @@ def announce(
             session.execute(insert(DeliveryRow).values({**ids, **untried(delay_s)}))
 
 
-def recall(session: Session, id: str) -> None:
-    """What was announced under this id is not sent any more, where it has not been."""
-    waiting = (DeliveryRow.event_id == _named(id), DeliveryRow.state == DeliveryState.WAITING)
+def recall(session: Session, id: str) -> bool:
+    """What was announced under this id is not sent any more, where it has not been; whether nobody
+    can have been told of it.
+    """
+    its = DeliveryRow.event_id == _named(id)
+    tries = select(DeliveryRow.state, DeliveryRow.attempt).where(its)
+    # Locked: whoever would send one waits, and then finds it gone.
+    rows = session.execute(tries.order_by(DeliveryRow.webhook_id).with_for_update()).all()
+    waiting = (its, DeliveryRow.state == DeliveryState.WAITING)
     session.execute(delete(DeliveryRow).where(*waiting))
     is_told = exists().where(DeliveryRow.event_id == WebhookEventRow.id)
     session.execute(  # a replay would send it
@@ -68,6 +74,7 @@ def recall(session: Session, id: str) -> None:
         .where(WebhookEventRow.id == _named(id), ~is_told)
         .execution_options(synchronize_session=False)
     )
+    return all(row.state == DeliveryState.WAITING and row.attempt == 0 for row in rows)
 
 
 def untried(delay_s: float = 0) -> dict[str, Any]:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from pydantic import TypeAdapter
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from moderation.decision import Decision, Outcome, Purpose, SegmentDecision, standing
@@ -25,11 +23,20 @@ from moderation.store.claims import (
     check_right,
     clock,
     conflict,
-    locked_item,
+    locked_case,
     noted,
 )
+from moderation.store.clock import moment
 from moderation.store.database import insert_new, retried
-from moderation.store.enqueue import CloseReason, ItemState, due_us, item_id
+from moderation.store.decisions import SEGMENTS, decision_from, of_case
+from moderation.store.enqueue import (
+    CloseReason,
+    ItemState,
+    close_items,
+    due_us,
+    item_id,
+    note_opened,
+)
 from moderation.store.models import (
     DecisionRow,
     ReviewItemRow,
@@ -37,14 +44,13 @@ from moderation.store.models import (
     VerdictRow,
     VideoRow,
 )
+from moderation.store.seal import new_salt, seal
 from moderation.store.store import Store
 from moderation.store.tombstone import ERASED
 from moderation.timeline import MICROSECONDS
 from moderation.verdict import Severity
 
 __all__ = ["Rulings"]
-
-_SEGMENTS: Final = TypeAdapter(tuple[SegmentDecision, ...])
 
 _lot = random.SystemRandom()
 
@@ -96,22 +102,24 @@ class Rulings:
             "outcome": outcome.value,
             "reason": reason,
             "note": note,
-            "segments": _SEGMENTS.dump_python(tuple(segments), mode="json"),
+            "segments": SEGMENTS.dump_python(tuple(segments), mode="json"),
         }
         with self._store.writing() as session:
-            row, now = locked_item(session, item_id), clock(session)
+            row, now = locked_case(session, item_id), clock(session)
             again = _said_before(session, row, person, version)
             if again is not None and said == {name: getattr(again, name) for name in said}:
-                return _decision(again, row)
+                return decision_from(again, row)
             check_held(row, person, version, now)
             check_right(session, row, person, role)
             seconds = max(0, now - row.claimed_us) / MICROSECONDS
-            made = _written(session, row, person, {**said, "version": version, "seconds": seconds})
-            decision = _decision(made, row)
+            said = {**said, "version": version, "seconds": seconds, "decided_at": moment(now)}
+            made = _written(session, row, person, said)
+            decision = decision_from(made, row)
             self._follow(session, row, decision, now)
             if outcome.is_final:
                 announce_decision(session, decision, row.case_id, self._settings.undo_s)
-            told = {"decision": made.id, "outcome": outcome.value}  # no words: they may be erased
+            # No words: they may be erased.
+            told = {"decision": made.id, "outcome": outcome.value, **seal(made)}
             noted(session, person, "item.decided", item_id, version=version, **told)
             return decision
 
@@ -119,12 +127,13 @@ class Rulings:
     def undo(self, item_id: str, person: str, *, lease_s: float) -> None:
         """Take the last decision back, shortly after it; the item is the person's again.
 
-        Raises `ReviewConflict` when it is too late, somebody else's, or somebody has the item now.
+        Raises `ReviewConflict` when it is too late, somebody else's, somebody was told of it, or
+        somebody has the item now.
         """
         with self._store.writing() as session:
-            row, now = locked_item(session, item_id), clock(session)
+            row, now = locked_case(session, item_id), clock(session)
             last = _last(session, item_id)
-            if last is None or last.person != person or not self._is_fresh(last):
+            if last is None or last.person != person or not self._is_fresh(last, now):
                 raise ReviewConflict(
                     f"there is no decision on {item_id} of yours to take back any more",
                     hint="a lead can reopen the item, with a reason",
@@ -135,7 +144,12 @@ class Rulings:
                 raise conflict(row, now)
             if last.outcome == Outcome.ESCALATE:
                 row.role = ROLES[max(0, ROLES.index(Role(row.role)) - 1)]
-            _withdraw(session, row, [last])
+            if not recall_decision(session, last.id, last.decided_at):
+                raise ReviewConflict(
+                    f"others have been told of the decision on {item_id} already",
+                    hint="a lead can reopen the item, with a reason",
+                )
+            _withdraw(session, row, [last], person, now)
             row.holder, row.claimed_us = person, now
             row.held_until_us = now + round(lease_s * MICROSECONDS)
             noted(session, person, "decision.undone", item_id, decision=last.id)
@@ -149,13 +163,17 @@ class Rulings:
         if not reason.strip():
             raise ConfigurationError("to reopen an item takes a reason", hint="say why")
         with self._store.writing() as session:
-            row = locked_item(session, item_id)
+            row, now = locked_case(session, item_id), clock(session)
             _check_current(session, row)
             if row.state != ItemState.DECIDED:
-                raise conflict(row, clock(session))
-            _withdraw(session, row, _in_force(session, item_id), reason)
+                raise conflict(row, now)
+            decisions = _in_force(session, item_id)
+            for each in decisions:
+                recall_decision(session, each.id, each.decided_at)
+            _withdraw(session, row, decisions, person, now, reason)
             row.holder, row.held_until_us = "", 0
-            noted(session, person, "item.reopened", item_id)
+            ids = [each.id for each in decisions]
+            noted(session, person, "item.reopened", item_id, decisions=ids)
 
     @retried
     def appeal(self, item_id: str, person: str, *, note: str) -> str:
@@ -164,7 +182,7 @@ class Rulings:
         Raises `ReviewConflict` while nothing is decided, and while another appeal waits.
         """
         with self._store.writing() as session:
-            row = locked_item(session, item_id)
+            row, now = locked_case(session, item_id), clock(session)
             _check_current(session, row)
             if row.state != ItemState.DECIDED:
                 raise ReviewConflict(
@@ -176,34 +194,12 @@ class Rulings:
             ).all()
             if ItemState.OPEN in appeals:
                 raise ReviewConflict(f"an appeal about {item_id} waits for a decision already")
-            made = self._open(session, row, Purpose.APPEAL, row.role, len(appeals), note=note)
+            made = self._open(session, row, Purpose.APPEAL, row.role, len(appeals), now, note=note)
             noted(session, person, "item.appealed", item_id, appeal=made)
             return made
 
-    def decisions(self, scan_ids: Collection[str]) -> Mapping[str, tuple[Decision, ...]]:
-        """All that was said of verdicts in force and not taken back, by scan, the oldest first."""
-        found = (
-            select(ScanRow.scan_id, DecisionRow, ReviewItemRow)
-            .join(ReviewItemRow, ReviewItemRow.id == DecisionRow.item_id)
-            .join(VerdictRow, VerdictRow.id == ReviewItemRow.verdict_id)
-            .join(ScanRow, ScanRow.id == VerdictRow.scan_id)
-            .where(ScanRow.scan_id.in_(scan_ids), VerdictRow.current)
-            .where(DecisionRow.withdrawn_at.is_(None))
-            .order_by(DecisionRow.decided_at, DecisionRow.id)
-        )
-        said: dict[str, list[Decision]] = {}
-        with self._store.reading() as session:
-            for scan_id, row, item in session.execute(found):
-                said.setdefault(scan_id, []).append(_decision(row, item))
-        return {scan_id: tuple(each) for scan_id, each in said.items()}
-
-    def of_case(self, case_id: str) -> tuple[Decision, ...]:
-        """What was said of one case and not taken back, the oldest first."""
-        with self._store.reading() as session:
-            return _of_case(session, case_id)
-
-    def _is_fresh(self, decision: DecisionRow) -> bool:
-        age = datetime.now(UTC) - decision.decided_at
+    def _is_fresh(self, decision: DecisionRow, now: int) -> bool:
+        age = moment(now) - decision.decided_at
         return decision.withdrawn_at is None and age.total_seconds() <= self._settings.undo_s
 
     def _follow(self, session: Session, row: ReviewItemRow, said: Decision, now: int) -> None:
@@ -218,11 +214,15 @@ class Rulings:
         match Purpose(row.purpose):
             case Purpose.VERDICT | Purpose.AUDIT:
                 if self._chance() < self._settings.second_look_share:
-                    self._open(session, row, Purpose.SECOND_LOOK, row.role, said.id, settled_us)
+                    self._open(
+                        session, row, Purpose.SECOND_LOOK, row.role, said.id, now, settled_us
+                    )
             case Purpose.SECOND_LOOK:
-                first = standing(_of_case(session, row.case_id))
+                first = standing(of_case(session, row.case_id))
                 if first is not None and first.outcome is not said.outcome:
-                    self._open(session, row, Purpose.THIRD_LOOK, Role.LEAD, said.id, settled_us)
+                    self._open(
+                        session, row, Purpose.THIRD_LOOK, Role.LEAD, said.id, now, settled_us
+                    )
 
     def _open(
         self,
@@ -231,11 +231,12 @@ class Rulings:
         purpose: Purpose,
         role: str,
         mark: int,
+        now: int,
         not_before_us: int = 0,
         note: str = "",
     ) -> str:
         """Another item about the same verdict; its id."""
-        case, moment = row.case_id, datetime.now(UTC)
+        case, at = row.case_id, moment(now)
         severity = next(each for each in Severity if each.rank == row.severity_rank)
         id = item_id(purpose, case, mark)
         item = {
@@ -247,13 +248,14 @@ class Rulings:
             "video_id": row.video_id,
             "severity_rank": row.severity_rank,
             "rank": row.rank,
-            "due_us": due_us(self._settings, severity, moment),
+            "due_us": due_us(self._settings, severity, at),
             "held_until_us": not_before_us,
             "state": ItemState.OPEN,
-            "created_at": moment,
+            "created_at": at,
             "note": note,
         }
         insert_new(session, ReviewItemRow, [item])
+        note_opened(session, item, at)
         return id
 
 
@@ -292,7 +294,7 @@ def _written(
         case_id=item.case_id,
         number=session.execute(counted).scalar_one() + 1,
         person=person,
-        decided_at=datetime.now(UTC),
+        salt=new_salt(),
         **said,
     )
     session.add(row)
@@ -301,24 +303,25 @@ def _written(
 
 
 def _withdraw(
-    session: Session, row: ReviewItemRow, decisions: Sequence[DecisionRow], why: str = ""
+    session: Session,
+    row: ReviewItemRow,
+    decisions: Sequence[DecisionRow],
+    person: str,
+    now: int,
+    why: str = "",
 ) -> None:
     """The decisions count no more, nor does whatever else asks about them; the item is open."""
-    moment = datetime.now(UTC)
     for each in decisions:
-        each.withdrawn_at, each.withdrawn_note = moment, why
-        recall_decision(session, each.id, each.decided_at)
+        each.withdrawn_at, each.withdrawn_note = moment(now), why
     asking = _ASKS[Purpose(row.purpose)] if any(map(_is_final, decisions)) else ()
-    session.execute(
-        update(ReviewItemRow)
-        .where(ReviewItemRow.case_id == row.case_id, ReviewItemRow.id != row.id)
-        .where(ReviewItemRow.state == ItemState.OPEN, ReviewItemRow.purpose.in_(asking))
-        .values(
-            state=ItemState.CLOSED,
-            closed_reason=CloseReason.WITHDRAWN,
-            closed_at=moment,
-            version=ReviewItemRow.version + 1,
-        )
+    close_items(
+        session,
+        ReviewItemRow.case_id == row.case_id,
+        ReviewItemRow.id != row.id,
+        ReviewItemRow.purpose.in_(asking),
+        reason=CloseReason.WITHDRAWN,
+        now=moment(now),
+        actor=person,
     )
     row.state, row.version = ItemState.OPEN, row.version + 1
     row.closed_at = row.closed_reason = None
@@ -351,30 +354,4 @@ def _said_before(
             DecisionRow.version == version,
             DecisionRow.withdrawn_at.is_(None),
         )
-    )
-
-
-def _of_case(session: Session, case_id: str) -> tuple[Decision, ...]:
-    found = (
-        select(DecisionRow, ReviewItemRow)
-        .join(ReviewItemRow, ReviewItemRow.id == DecisionRow.item_id)
-        .where(DecisionRow.case_id == case_id, DecisionRow.withdrawn_at.is_(None))
-        .order_by(DecisionRow.decided_at, DecisionRow.id)
-    )
-    return tuple(_decision(row, item) for row, item in session.execute(found))
-
-
-def _decision(row: DecisionRow, item: ReviewItemRow) -> Decision:
-    return Decision(
-        id=row.id,
-        item_id=row.item_id,
-        number=row.number,
-        person=row.person,
-        outcome=Outcome(row.outcome),
-        reason=row.reason,
-        note=row.note,
-        segments=_SEGMENTS.validate_python(row.segments),
-        seconds=row.seconds,
-        decided_at=row.decided_at,
-        purpose=Purpose(item.purpose),
     )

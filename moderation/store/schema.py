@@ -23,7 +23,7 @@ from moderation.store import sqlite
 
 __all__ = ["REVISION", "VERSION_TABLE", "Version", "check", "upgrade", "version"]
 
-REVISION: Final = "0005"
+REVISION: Final = "0006"
 """The newest migration; named here too, so that opening an up-to-date database needs no Alembic."""
 VERSION_TABLE: Final = "moderation_schema"
 """Not Alembic's default name: a PostgreSQL database may be shared with other applications."""

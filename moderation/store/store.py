@@ -17,7 +17,13 @@ from moderation.policy import Policy
 from moderation.review_settings import ReviewSettings
 from moderation.scan import Scan
 from moderation.store import schema, sqlite
-from moderation.store.database import BUSY_TIMEOUT, connect, project_errors, retried
+from moderation.store.database import (
+    BUSY_TIMEOUT,
+    CONNECTIONS,
+    connect,
+    project_errors,
+    retried,
+)
 from moderation.store.load import load_scan
 from moderation.store.models import EvidenceRow, PolicyRow, ScanRow, VerdictRow, VideoRow
 from moderation.store.save import save_scan
@@ -48,6 +54,7 @@ class Store:
         busy_timeout: float = BUSY_TIMEOUT,
         upgrade: bool | None = None,
         review: ReviewSettings = _NO_LOT,
+        connections: int = CONNECTIONS,
     ) -> Self:
         """Open the database.
 
@@ -56,11 +63,12 @@ class Store:
         is one machine's, and left to `moderation db upgrade` for PostgreSQL: there programs of two
         versions may be at work, and whoever makes tables may need other rights. `review` says how
         soon what is saved is to be reviewed, and how many approved videos are reviewed, too.
+        `connections` is how many threads use it at a time.
 
         Raises `StoreError` for a place that cannot be written, a file that is no database, one of
         another application, tables that are too old, and tables that a newer version made unfit.
         """
-        engine = connect(url, busy_timeout)
+        engine = connect(url, busy_timeout, connections)
         is_file = engine.dialect.name == "sqlite"
         try:
             with project_errors(engine):

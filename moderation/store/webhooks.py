@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from moderation.address_guard import AddressGuard
-from moderation.errors import ConfigurationError
+from moderation.errors import NotFound
 from moderation.store.audit import record
 from moderation.store.database import retried
 from moderation.store.models import DeliveryRow, WebhookRow
@@ -169,7 +169,5 @@ def _note(
     )
 
 
-def _unknown(id: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"there is no webhook {id}", hint="`moderation webhooks list` shows them"
-    )
+def _unknown(id: str) -> NotFound:
+    return NotFound(f"there is no webhook {id}", hint="`moderation webhooks list` shows them")

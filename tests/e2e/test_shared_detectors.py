@@ -24,6 +24,7 @@ from moderation.config import Settings
 from moderation.evidence import Evidence
 from moderation.media.frames import SAMPLE_RATE
 from moderation.panel import Panel
+from moderation.person import local_person
 from moderation.pipeline import Pipeline
 from moderation.policy import Policy
 from moderation.registry import Registry
@@ -248,7 +249,7 @@ def test_people_on_the_watch_list_are_found_and_nobody_else(
         "watch-list": Action.REVIEW
     }
     assert {each.span for each in scan.verdict.reasons} == set(appearances.values())
-    waiting = {each.scan_id: each for each in ReviewQueue(pipeline.store).list()}
+    waiting = {each.scan_id: each for each in ReviewQueue(pipeline.store).list(local_person())}
     assert waiting[scan.id].action is Action.REVIEW
 
 

@@ -14,9 +14,6 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, update
 
 from moderation.address_guard import AddressGuard
@@ -30,6 +27,7 @@ from moderation.webhook import Delivery, DeliveryState, Webhook
 from moderation.webhook_delivery import LONGEST_PAUSE_S, RETRY_S, Sender
 from moderation.webhook_settings import WebhookSettings
 from moderation.webhook_signature import verify
+from tests.services.certificate import self_signed
 from tests.services.receiver import Receiver, Reply
 from tests.services.server import until
 
@@ -413,27 +411,7 @@ def test_an_address_that_does_not_answer_gives_way_to_the_next(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of NAME, signed by itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    place = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    place.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return place
+    return self_signed(NAME, tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from moderation.client import JobHandle
 from moderation.job import JobState, Kind
+from moderation.person import local_person
 from moderation.review import ReviewQueue
 from moderation.s3_settings import S3Settings
 from moderation.store import Jobs, Store
@@ -79,7 +80,7 @@ def test_an_upload_goes_the_whole_way(
         assert len(client.jobs()) == len(uploads), "what is published is no upload"
     check_verdicts(jobs)
     with Store.open(installation.settings.database_url) as store:
-        assert ReviewQueue(store).count() == len(uploads)
+        assert ReviewQueue(store).count(local_person()) == len(uploads)
     told = report(installation)
     for key in uploads:
         assert told[f"s3://{amazon.bucket}/{key}"]["verdict"]["action"] == "review"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import structlog
-from moderation_workers.logs import set_up, without_secrets
 
 from moderation.config import Settings
 from moderation.log_settings import LogSettings
+from moderation.logs import set_up, without_secrets
 from moderation.testing.clips import Clip, solid
 from tests.services.installation import Installation
 from tests.services.redis_server import RedisServer

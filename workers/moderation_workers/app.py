@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from celery import Celery, signals
 from celery.utils.nodenames import host_format
 
+from moderation import logs
 from moderation.config import Settings
 from moderation.errors import ConfigurationError
-from moderation_workers import gpu_memory, logs
+from moderation_workers import gpu_memory
 from moderation_workers.broker import BrokerCheck
 
 __all__ = ["app", "configuration", "make_app", "serve"]

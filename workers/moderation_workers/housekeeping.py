@@ -11,9 +11,9 @@ from celery import bootsteps
 
 from moderation.config import Settings
 from moderation.errors import ModerationError
+from moderation.keeper import Keeper
 from moderation.store import Leases, Store
 from moderation.store.workers import Presence
-from moderation_workers.keeper import Keeper
 from moderation_workers.metrics import Endpoint
 from moderation_workers.sweeper import Sweeper
 from moderation_workers.wake import CeleryWaker

@@ -99,14 +99,16 @@ class Intake:
             raise
 
     def _forget(self, event: ObjectEvent) -> None:
-        """Nobody asks the bucket of an upload that nobody works on."""
+        """Nobody asks the bucket of an upload that nobody works on, nor looks at."""
         uri = uri_of(event.bucket, event.key, event.version)
         unfinished = self._client.unfinished(uri)
         if unfinished and not event.version:
             self._settle(uri)
-            return
-        for job in unfinished:
-            job.cancel()
+        else:
+            for job in unfinished:
+                job.cancel()
+        for item in self._client.deleted(uri):
+            log.info("a review item of a deleted upload is closed", uri=uri, item=item)
 
     def _try_again(self, ended: Iterable[JobHandle]) -> None:
         """The same bytes were uploaded again, after their job ended for they were gone."""

@@ -10,11 +10,11 @@ from typing import IO, Any, Final
 
 import click
 
+from moderation import logs
 from moderation.cli.objects import chosen, object_options
 from moderation.client import Client
 from moderation.config import Settings
 from moderation.publish_settings import PublishSettings
-from moderation_workers import logs
 from moderation_workers.filter import Filter
 from moderation_workers.folder import FolderTrigger, check_apart
 

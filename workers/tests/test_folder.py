@@ -17,6 +17,7 @@ from moderation.config import Settings
 from moderation.errors import StoreBusy
 from moderation.job import Job, Pinned
 from moderation.job_settings import JobSettings
+from moderation.policy import Policy
 from moderation.transport import DatabaseTransport
 
 
@@ -231,7 +232,7 @@ def test_what_the_database_did_not_take_is_tried_again(folder: Path, settings: S
         def submit(
             self,
             given: Sequence[str | Pinned],
-            policy: str | None,
+            policy: Policy | str | None,
             *,
             priority: int,
             tag: str,

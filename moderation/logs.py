@@ -1,4 +1,4 @@
-"""Logs of workers: one form for our lines and Celery's, in all their processes, on stderr.
+"""Logs of what runs by itself: one form for our lines and those of libraries, on stderr.
 
 JSON objects, one a line, where nobody looks at a terminal. What was bound with
 `structlog.contextvars` (job, part, lane, attempt) stands in every line that is written meanwhile.

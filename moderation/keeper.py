@@ -1,6 +1,7 @@
-"""The keeper: has what is kept too long taken away, while its worker runs.
+"""The keeper: has what is kept too long taken away, while its process runs.
 
-Every worker has one, in its main process; any number of them may be at it at one time.
+Every worker has one, in its main process, and so has a server of one machine; any number of them
+may be at it at one time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SPREAD = 0.5
 """Share of the time between two sweeps that chance takes away: workers start together."""
 
 _PATIENCE_S = 5
-"""Seconds that the worker's end waits for the step at hand; what it leaves, the next one finds."""
+"""Seconds that its process' end waits for the step at hand; what it leaves, the next one finds."""
 
 
 class Keeper(threading.Thread):
