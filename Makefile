@@ -24,7 +24,7 @@ else
 UV := $(SYSTEM_UV)
 endif
 
-.PHONY: help setup light demo test lint format eval bench fuzz chaos lock clean
+.PHONY: help setup light demo browser test lint format eval bench fuzz chaos lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,8 +57,17 @@ $(VENV)/.light: requirements-light.lock pyproject.toml $(MEMBERS) | $(VENV)/bin/
 demo: setup ## scan a video made on the spot; nothing leaves the checkout
 	@$(BIN)/moderation demo --directory demo
 
-test: setup ## all tests, in parallel
+test: setup browser ## all tests, in parallel
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+# Tests of the page drive it; without it they are skipped, and fail in CI.
+browser: ## Debian's Chromium, where there is none and we may install it
+	@command -v chromium >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing chromium" >&2 && \
+	  apt-get update -qq >&2 && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	    chromium fonts-liberation >&2; \
+	} || echo "there is no chromium: tests of the page are skipped; install the package chromium" >&2
 
 lint: setup ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .

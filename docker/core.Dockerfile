@@ -1,4 +1,5 @@
-# The command `moderation` without a detector: to upgrade the database, submit, look, and decide.
+# The command `moderation` without a detector: to upgrade the database, submit, look, decide, and
+# serve the page and the HTTP API.
 #
 #     docker build -f docker/core.Dockerfile -t moderation-core .
 #     docker run --rm --env-file settings.env moderation-core db upgrade
@@ -23,7 +24,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY docker/wheels.sh docker/
 COPY moderation moderation/
 RUN --mount=type=cache,target=/root/.cache/uv \
-    docker/wheels.sh '.[s3,postgresql]' > wheels.txt \
+    docker/wheels.sh '.[s3,postgresql,web]' > wheels.txt \
     && uv venv --quiet "$VIRTUAL_ENV" \
     && uv pip install --no-config --require-hashes -c requirements.lock -r wheels.txt
 

@@ -26,7 +26,7 @@ __all__ = ["cli", "main"]
 
 COMMANDS = (
     "audit", "cancel", "db", "dead", "demo", "doctor", "erase", "models", "plugins", "policy",
-    "queue", "redact", "report", "retry", "scan", "status", "submit", "sweep", "users",
+    "queue", "redact", "report", "retry", "scan", "serve", "status", "submit", "sweep", "users",
     "webhooks",
 )  # fmt: skip
 """Each is a module of its own, with the command under its own name."""

@@ -145,12 +145,12 @@ def test_it_makes_tables_and_has_a_driver_for_postgresql(worker: Path, tmp_path:
     assert "does not answer" in done.stderr
 
 
-def test_the_core_is_installed_as_a_worker_is_but_for_workers_and_plugins() -> None:
-    """So that one of the two need be tried: nothing is done to it that is not done there."""
+def test_the_core_is_installed_as_a_worker_is_but_for_the_page_workers_and_plugins() -> None:
+    """So that one of the two need be tried; the page is, in the light installation."""
     tools, ours = (each.text for each in stages(CORE)[0] if each.name == "RUN")
     theirs = [each.text for each in stages(WORKER)[0] if each.name == "RUN"]
     assert tools == theirs[0]
-    without = theirs[1].replace("]' workers >", "]' >").replace(" --excludes excludes.txt", "")
+    without = theirs[1].replace("]' workers >", ",web]' >").replace(" --excludes excludes.txt", "")
     assert ours == without.replace("echo opencv-python > excludes.txt && ", "")
 
 

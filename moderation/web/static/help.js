@@ -1,0 +1,5 @@
+/** Help: the dialog that lists the keys. */
+
+export function openHelp() {
+  document.getElementById("help")?.showModal();
+}

@@ -1,0 +1,1 @@
+"""Views: what a page shows, gathered and bounded before its template writes it."""
