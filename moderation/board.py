@@ -226,8 +226,9 @@ def _pace(person: str, counts: Sequence[Count], medians: Mapping[str, float]) ->
 
 
 def _by_day(counts: Iterable[Count], first: date, last: date) -> Mapping[date, int]:
+    """Those of a day that has begun by the database's clock alone are of the last one here."""
     days = {first + timedelta(days=n): 0 for n in range((last - first).days + 1)}
     for each in counts:
         if Outcome(each.outcome).is_final:
-            days[each.hour.date()] += each.n
+            days[min(each.hour.date(), last)] += each.n
     return days

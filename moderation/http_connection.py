@@ -129,9 +129,10 @@ class HttpConnection:
             is_used = connection.sock is not None
             try:
                 answer = self._asked(connection, method, path, body, headers)
-            except _BROKEN:
+            except _BROKEN as error:
                 connection.close()
-                if not is_used:
+                self.close()  # what else is idle is no better
+                if not is_used or isinstance(error, TimeoutError):
                     raise
                 continue  # a server closes what is idle for long
             except BaseException:

@@ -56,6 +56,7 @@ class Retention:
             self._work,
             self._events,
             self._exposure,
+            self._visits,
         ):
             try:
                 for batch in step(now):
@@ -136,6 +137,10 @@ class Retention:
     def _exposure(self, now: datetime) -> Iterator[Counter[str]]:
         if before := _before(now, self._days.exposure):
             yield Counter(exposure=self._expiry.forget_exposure(before))
+
+    def _visits(self, now: datetime) -> Iterator[Counter[str]]:
+        """Over when they say so, whatever the days that the rest is kept."""
+        yield self._expiry.forget_visits(now)
 
 
 def _before(now: datetime, days: int) -> datetime | None:

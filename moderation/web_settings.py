@@ -67,6 +67,12 @@ class WebSettings(BaseModel):
     receive_s: float = Field(
         20, gt=0, description="seconds for a request's head, and again for its body, to arrive"
     )
+    send_s: float = Field(
+        120,
+        gt=0,
+        description="seconds in which nothing of an answer is read until its connection is cut; a "
+        "player that is paused for longer asks again for the rest",
+    )
     max_connections: int = Field(500, ge=8, description="at once; more are told to come back later")
     threads: int = Field(
         16, ge=2, le=200, description="requests that are worked on at once in one process"

@@ -122,6 +122,14 @@ def test_nothing_is_taken_back(desk: Desk, seconds: float) -> None:
     assert desk.exposure.add(ANN, item, seconds, seconds).total.seconds == near(10)
 
 
+def test_a_page_that_shows_nothing_costs_another_nothing(desk: Desk) -> None:
+    shown, hidden = desk.item("a"), desk.item("b")
+    desk.watch(shown, 10)
+    desk.wait(20)
+    desk.exposure.add(ANN, hidden, 0)
+    assert desk.exposure.add(ANN, shown, 20).total.seconds == near(30)
+
+
 def test_an_item_that_there_is_not_cannot_be_watched(desk: Desk) -> None:
     with pytest.raises(NotFound, match="no review item nothing"):
         desk.exposure.add(ANN, "nothing", 10)
@@ -220,6 +228,16 @@ def test_what_was_seen_before_a_pause_is_forgotten(desk: Desk) -> None:
     desk.watch(item, 25)
     assert paused(desk)
     assert desk.exposure.today(ANN).total.seconds == near(100)
+
+
+def test_an_open_page_that_shows_nothing_hides_no_pause(desk: Desk) -> None:
+    item = desk.item()
+    for _ in range(3):
+        desk.watch(item, 25)
+    for _ in range(4):
+        desk.wait(100)
+        desk.exposure.add(ANN, item, 0)
+    assert paused(desk)
 
 
 def test_a_pause_that_is_never_to_be_suggested_is_not(store: Store) -> None:

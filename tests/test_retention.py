@@ -21,7 +21,8 @@ from moderation.config import Settings
 from moderation.errors import ConfigurationError, SourceUnavailable
 from moderation.job import JobState
 from moderation.keeper import Keeper
-from moderation.person import local_person
+from moderation.people import People
+from moderation.person import Role, local_person
 from moderation.pictures import Pictures
 from moderation.publish_settings import PublishSettings
 from moderation.retention import Retention, sweep
@@ -31,6 +32,7 @@ from moderation.s3_settings import S3Settings
 from moderation.scan import Scan
 from moderation.shelf import FolderShelf
 from moderation.store import Store
+from moderation.store.answers import Answer, Answers, Turn
 from moderation.store.enqueue import ItemState
 from moderation.store.models import (
     AttemptRow,
@@ -47,6 +49,7 @@ from moderation.store.models import (
     VideoRow,
     WebhookEventRow,
 )
+from moderation.store.web_sessions import WebSessions
 from moderation.testing.scans import make_evidence, make_scan
 from moderation.verdict import Action
 from tests.services.half_way import kill_half_way
@@ -179,6 +182,20 @@ def test_messages_to_webhooks_go(upload: Upload) -> None:
         session.execute(insert(WebhookEventRow).values(event))
     assert sweep(upload.store, upload.settings, later(29))["webhook_events"] == 0
     assert sweep(upload.store, upload.settings, later(31))["webhook_events"] == 1
+
+
+def test_answers_and_sessions_go_when_they_are_over(upload: Upload) -> None:
+    """Whatever the days that the rest is kept."""
+    People(upload.store).add("ann", Role.ADMIN, by=local_person())
+    WebSessions(upload.store, timedelta(hours=12)).open("ann", token="secret")
+    answers = Answers(upload.store)
+    turn = answers.begin("ann", "key", "digest")
+    assert isinstance(turn, Turn)
+    answers.finish(turn, Answer(200, SECRET))
+    assert sweep(upload.store, upload.settings, later(0.4)).total() == 0
+    removed = sweep(upload.store, upload.settings, later(1))
+    assert (removed["web_sessions"], removed["answers"]) == (1, 0)
+    assert sweep(upload.store, upload.settings, later(2.1))["answers"] == 1
 
 
 def test_days_of_zero_are_for_ever(upload: Upload) -> None:

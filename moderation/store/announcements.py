@@ -10,9 +10,10 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from moderation.decision import Decision, Purpose, Remedy
+from moderation.decision import Decision, Purpose, Remedy, standing
 from moderation.scan import Scan
 from moderation.store.convert import verdict_from
+from moderation.store.decisions import of_case
 from moderation.store.models import (
     JobRow,
     PolicyRow,
@@ -67,7 +68,10 @@ def announce_change(session: Session, scan: Scan, former: Verdict | None, now: d
 
 
 def announce_decision(session: Session, decision: Decision, case: str, delay_s: float) -> None:
-    """A person has decided; what they wrote is not told, for notes are for colleagues."""
+    """A person has decided; what they wrote is not told, for notes are for colleagues.
+
+    A second look says what it says, and another decision may stand: both are told.
+    """
     is_appeal = decision.purpose is Purpose.APPEAL
     announce(
         session,
@@ -97,11 +101,13 @@ def _decided(session: Session, decision: Decision, case: str) -> dict[str, Any]:
         session.get_one(ScanRow, verdict.scan_id),
     )
     remedies = {each.remedy for each in decision.segments} - {Remedy.NONE}
+    stands = standing(of_case(session, case))
     return {
         "item": decision.item_id,
         "case": case,
         "purpose": decision.purpose.value,
         "outcome": decision.outcome.value,
+        "stands": None if stands is None else stands.outcome.value,
         "reason": decision.reason,
         "remedies": sorted(each.value for each in remedies),
         "uri": video.uri,

@@ -69,12 +69,14 @@ def strip_scans(session: Session, scans: Collection[int]) -> Counter[str]:
         verdict_texts=changed(session, update(VerdictRow).where(*whole).values(content=BARE)),
         decision_notes=changed(
             session,
-            update(DecisionRow)
-            .where(DecisionRow.item_id.in_(items), said)
-            .values({**WORDS, DecisionRow.salt: ""}),
+            update(DecisionRow).where(DecisionRow.item_id.in_(items), said).values(WORDS),
         ),
     )
     for strip in (
+        # Of all: programs before revision 0006 took the words alone.
+        update(DecisionRow)
+        .where(DecisionRow.item_id.in_(items), DecisionRow.salt != "")
+        .values(salt=""),
         update(ScanRow)
         .where(ScanRow.id.in_(scans))
         .values(current=False, final=False, cut_short=""),

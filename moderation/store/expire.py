@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from moderation.job import JobState, PartState, Pinned
+from moderation.store.answers import KEPT
 from moderation.store.audit import record
 from moderation.store.bare import BARE, WORDS, changed, drop_parts, strip_scans
 from moderation.store.database import retried
@@ -25,6 +26,7 @@ from moderation.store.models import (
     DeliveryRow,
     EvidenceRow,
     ExposureRow,
+    IdempotentAnswerRow,
     JobRow,
     PartRow,
     ReviewItemRow,
@@ -33,6 +35,7 @@ from moderation.store.models import (
     VerdictRow,
     VideoRow,
     WebhookEventRow,
+    WebSessionRow,
 )
 from moderation.store.store import Store
 from moderation.store.tombstone import ERASED
@@ -147,6 +150,18 @@ class Expiry:
         with self._store.writing() as session:
             return changed(session, delete(ExposureRow).where(old))
 
+    @retried
+    def forget_visits(self, now: datetime) -> Counter[str]:
+        """Answers that nobody asks for again, and sessions of the page that are over."""
+        old = IdempotentAnswerRow.created_at < now - KEPT
+        with self._store.writing() as session:
+            return Counter(
+                answers=changed(session, delete(IdempotentAnswerRow).where(old)),
+                web_sessions=changed(
+                    session, delete(WebSessionRow).where(WebSessionRow.expires_at <= now)
+                ),
+            )
+
     def unpictured(self, videos: Sequence[str], before: datetime | None) -> list[str]:
         """Of these digests, whose pictures nobody needs: all scans are old, or it was erased and
         not scanned since. What is not known here is not ours, and not named.
@@ -186,8 +201,9 @@ def _is_whole() -> ColumnElement[bool]:
     """Whether a scan has anything that `strip_scans` takes away."""
     verdicts = select(VerdictRow.id).where(VerdictRow.scan_id == ScanRow.id)
     items = verdicts.join(ReviewItemRow, ReviewItemRow.verdict_id == VerdictRow.id)
+    said = (column != empty for column, empty in {**WORDS, DecisionRow.salt: ""}.items())
     noted = items.outerjoin(DecisionRow, DecisionRow.item_id == ReviewItemRow.id).where(
-        or_(ReviewItemRow.note != "", *(column != empty for column, empty in WORDS.items()))
+        or_(ReviewItemRow.note != "", *said)
     )
     covered = verdicts.join(CoverageRow, CoverageRow.verdict_id == VerdictRow.id)
     return or_(

@@ -55,6 +55,8 @@ class Sightings:
         with self._store.writing() as session:
             _lock(session, person)
             severity = _severity(session, item_id)
+            if seconds <= 0:  # or what another page shows meanwhile would not count
+                return
             now, last = clock(session), _last(session, person)
             passed_s = self._most_s if last is None else max(0, now - last.last_us) / MICROSECONDS
             counted = max(0.0, min(seconds, passed_s, self._most_s))

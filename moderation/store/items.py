@@ -29,7 +29,16 @@ from moderation.store.models import (
 )
 from moderation.verdict import Action, Severity, Verdict
 
-__all__ = ["ReviewItem", "count", "find", "has_seen", "is_blind", "page", "seen_by"]
+__all__ = [
+    "ReviewItem",
+    "count",
+    "find",
+    "has_second_look",
+    "has_seen",
+    "is_blind",
+    "page",
+    "seen_by",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +130,15 @@ def find(session: Session, id: str) -> tuple[ReviewItem, int]:
 
 
 def seen_by(person: Person, state: ItemState, *, mine: bool) -> tuple[ColumnElement[bool], ...]:
-    """What somebody is shown of the queue: a reviewer nothing that is for a higher role.
+    """What somebody is shown of the queue: a reviewer nothing that is for a higher role, and of
+    what is over only what they decided.
 
     mine  only what they have now, or have decided
     """
     which: list[ColumnElement[bool]] = [ReviewItemRow.state == state]
     if person.role is Role.REVIEWER:
         which.append(ReviewItemRow.role.in_(within(person.role)))
-    if mine:
+    if mine or (person.role is Role.REVIEWER and state is not ItemState.OPEN):
         which.append(_has(person.name) if state is ItemState.OPEN else _has_decided(person.name))
     return tuple(which)
 
@@ -144,13 +154,21 @@ def is_blind(session: Session, case: str, person: str) -> bool:
     """Whether a second look of the case waits for their answer; a claim that ran out is still
     theirs, as long as nobody else has taken it.
     """
-    look = select(ReviewItemRow.id).where(
-        ReviewItemRow.case_id == case,
+    look = _looks_of(person).where(ReviewItemRow.case_id == case)
+    return session.scalar(look.limit(1)) is not None
+
+
+def has_second_look(session: Session, person: str) -> bool:
+    """Whether one waits for their answer, of whichever case."""
+    return session.scalar(_looks_of(person).limit(1)) is not None
+
+
+def _looks_of(person: str) -> Select[str]:
+    return select(ReviewItemRow.id).where(
         ReviewItemRow.purpose == Purpose.SECOND_LOOK,
         ReviewItemRow.state == ItemState.OPEN,
         ReviewItemRow.holder == person,
     )
-    return session.scalar(look.limit(1)) is not None
 
 
 def _has_decided(person: str) -> ColumnElement[bool]:

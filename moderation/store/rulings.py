@@ -63,6 +63,9 @@ _ASKS: Final[Mapping[Purpose, Collection[Purpose]]] = {
 }
 """What asks about the decision on an item of a purpose, and has no use when that is taken back."""
 
+_FIRST: Final = (Purpose.VERDICT, Purpose.AUDIT)
+"""Purposes of the item that a case begins with."""
+
 
 class Rulings:
     """Decisions about the items of one store.
@@ -139,6 +142,8 @@ class Rulings:
                     hint="a lead can reopen the item, with a reason",
                 )
             _check_current(session, row)
+            if _is_final(last):
+                _check_counts(session, row)
             is_held = row.state == ItemState.OPEN and row.holder and row.held_until_us > now
             if is_held or row.state == ItemState.CLOSED:
                 raise conflict(row, now)
@@ -156,9 +161,10 @@ class Rulings:
 
     @retried
     def reopen(self, item_id: str, person: str, *, reason: str) -> None:
-        """A decided item waits for a decision again. Raises `ReviewConflict` for one that is not.
+        """A decided item waits for a decision again.
 
-        Raises `ConfigurationError` without a reason.
+        Raises `ReviewConflict` for one that is not decided, or about which a third look or an
+        appeal has decided since; `ConfigurationError` without a reason.
         """
         if not reason.strip():
             raise ConfigurationError("to reopen an item takes a reason", hint="say why")
@@ -167,6 +173,7 @@ class Rulings:
             _check_current(session, row)
             if row.state != ItemState.DECIDED:
                 raise conflict(row, now)
+            _check_counts(session, row)
             decisions = _in_force(session, item_id)
             for each in decisions:
                 recall_decision(session, each.id, each.decided_at)
@@ -217,12 +224,8 @@ class Rulings:
                     self._open(
                         session, row, Purpose.SECOND_LOOK, row.role, said.id, now, settled_us
                     )
-            case Purpose.SECOND_LOOK:
-                first = standing(of_case(session, row.case_id))
-                if first is not None and first.outcome is not said.outcome:
-                    self._open(
-                        session, row, Purpose.THIRD_LOOK, Role.LEAD, said.id, now, settled_us
-                    )
+            case Purpose.SECOND_LOOK if _disagrees(session, said, row.case_id):
+                self._open(session, row, Purpose.THIRD_LOOK, Role.LEAD, said.id, now, settled_us)
 
     def _open(
         self,
@@ -277,6 +280,24 @@ def _check_current(session: Session, row: ReviewItemRow) -> None:
         )
 
 
+def _check_counts(session: Session, row: ReviewItemRow) -> None:
+    """Raises `ReviewConflict` where a third look or an appeal has decided about the item since:
+    whatever is said of it now would not count.
+    """
+    asking = _ASKS[Purpose(row.purpose)]
+    again = standing(each for each in of_case(session, row.case_id) if each.purpose in asking)
+    if again is not None:
+        raise ReviewConflict(
+            f"the review item {row.id} was decided again since", hint=f"reopen {again.item_id}"
+        )
+
+
+def _disagrees(session: Session, said: Decision, case: str) -> bool:
+    """Whether a second look says something else than the first one, while that one stands."""
+    stands = standing(of_case(session, case))
+    return stands is not None and stands.purpose in _FIRST and stands.outcome is not said.outcome
+
+
 def _above(row: ReviewItemRow) -> str:
     if row.role == ROLES[-1]:
         raise ConfigurationError(
@@ -311,18 +332,21 @@ def _withdraw(
     why: str = "",
 ) -> None:
     """The decisions count no more, nor does whatever else asks about them; the item is open."""
-    for each in decisions:
-        each.withdrawn_at, each.withdrawn_note = moment(now), why
-    asking = _ASKS[Purpose(row.purpose)] if any(map(_is_final, decisions)) else ()
-    close_items(
-        session,
+    for said in decisions:
+        said.withdrawn_at, said.withdrawn_note = moment(now), why
+    purposes = _ASKS[Purpose(row.purpose)] if any(map(_is_final, decisions)) else ()
+    asking = (
         ReviewItemRow.case_id == row.case_id,
         ReviewItemRow.id != row.id,
-        ReviewItemRow.purpose.in_(asking),
-        reason=CloseReason.WITHDRAWN,
-        now=moment(now),
-        actor=person,
+        ReviewItemRow.purpose.in_(purposes),
     )
+    reason = CloseReason.WITHDRAWN
+    close_items(session, *asking, reason=reason, now=moment(now), actor=person)
+    # Those would wait again when the upload is back.
+    gone = select(ReviewItemRow).where(*asking, ReviewItemRow.closed_reason == CloseReason.DELETED)
+    for each in session.scalars(gone.order_by(ReviewItemRow.id)):
+        each.closed_reason = reason
+        noted(session, person, "item.closed", each.id, reason=reason.value)
     row.state, row.version = ItemState.OPEN, row.version + 1
     row.closed_at = row.closed_reason = None
 

@@ -97,7 +97,7 @@ def _checked(store: Store, items: Sequence[str], found: Sealed) -> DecisionFlaw 
     try:
         with store.reading() as session:
             _freeze(session)
-            return next(_flaws(session, items, found), None)
+            return next(_flaws(session, _there(session, items), found), None)
     except (TypeError, ValueError, StoreError) as error:
         if len(items) == 1:
             return DecisionFlaw(None, items[0], f"was changed and cannot be read: {error}")
@@ -134,6 +134,12 @@ def _freeze(session: Session) -> None:
     """What two statements see is one state; SQLite does that by itself."""
     if session.get_bind().dialect.name == "postgresql":
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+def _there(session: Session, items: Sequence[str]) -> Sequence[str]:
+    """Those that retention has not taken away since they were listed."""
+    still = select(ReviewItemRow.id).where(ReviewItemRow.id.in_(items))
+    return session.scalars(still.order_by(ReviewItemRow.id)).all()
 
 
 def _flaws(session: Session, items: Sequence[str], found: Sealed) -> Iterator[DecisionFlaw]:
@@ -181,12 +187,12 @@ def _flaw(row: DecisionRow, said: _History, found: Sealed) -> str | None:
         found.unsealed += 1
     elif sealed["facts"] != _facts(row):
         return "was changed: who decided what, or when"
-    elif not (row.salt or row.note or row.segments):
-        found.erased += 1
-    elif sealed["words"] != _words(row):
-        return "was changed: its words are not those of its event"
-    else:
+    elif sealed["words"] == _words(row):
         found.whole += 1
+    elif not (row.note or row.segments):  # programs before revision 0006 leave the salt
+        found.erased += 1
+    else:
+        return "was changed: its words are not those of its event"
     return None
 
 

@@ -85,8 +85,8 @@ class Count(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A decision that counts: why it was asked, what was said, of the whole and of single segments,
-    and the content of the verdict that it is about.
+    """A decision that counts: why its case was opened, what was said, of the whole and of single
+    segments, and the content of the verdict that it is about.
     """
 
     purpose: str
@@ -220,11 +220,12 @@ class Tally:
 
 
 def _standing(session: Session, ids: Sequence[int]) -> Iterator[Standing]:
+    first = aliased(ReviewItemRow)
     texts = (type_coerce(DecisionRow.segments, Text), type_coerce(VerdictRow.content, Text))
     found = (
-        select(DecisionRow.id, ReviewItemRow.purpose, DecisionRow.outcome, *texts)
-        .join(ReviewItemRow, ReviewItemRow.id == DecisionRow.item_id)
-        .join(VerdictRow, VerdictRow.id == ReviewItemRow.verdict_id)
+        select(DecisionRow.id, first.purpose, DecisionRow.outcome, *texts)
+        .join(first, first.id == DecisionRow.case_id)
+        .join(VerdictRow, VerdictRow.id == first.verdict_id)
         .where(DecisionRow.id.in_(ids))
     )
     rows = {row.id: row for row in session.execute(found)}

@@ -34,6 +34,18 @@ def due(at: datetime) -> str:
     return f"in {_length(left)}" if left > timedelta() else f"{_length(-left)} late"
 
 
+def left(until: datetime) -> str:
+    """For how long somebody has something: `9 more minutes`."""
+    minutes = seconds_left(until) // 60
+    if minutes < 1:
+        return "less than a minute"
+    return "1 more minute" if minutes == 1 else f"{minutes} more minutes"
+
+
+def seconds_left(until: datetime) -> int:
+    return int((until - datetime.now(UTC)).total_seconds())
+
+
 def is_past(at: datetime) -> bool:
     return at <= datetime.now(UTC)
 
@@ -57,6 +69,8 @@ FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "due": due,
     "file_name": file_name,
     "is_past": is_past,
+    "left": left,
     "moment": moment,
+    "seconds_left": seconds_left,
     "since": since,
 }

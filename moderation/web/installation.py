@@ -20,6 +20,7 @@ from moderation.store import Store
 from moderation.store.deliveries import Deliveries
 from moderation.store.webhooks import Webhooks
 from moderation.transport import DatabaseTransport
+from moderation.web.apart import Apart
 from moderation.web.links import Links
 from moderation.web.live import Broadcaster
 from moderation.web.playback import Playback
@@ -27,6 +28,7 @@ from moderation.web.previews import Previews
 from moderation.web.rate_limit import RateLimit
 from moderation.web.sessions import Sessions
 from moderation.web.sign_in_codes import SignInCodes
+from moderation.web.streams import Streams
 
 __all__ = ["Here", "Installation"]
 
@@ -51,6 +53,8 @@ class Installation:
     links: Links
     playback: Playback
     previews: Previews
+    streams: Streams
+    probes: Apart
     sessions: Sessions
     codes: SignInCodes
     sign_ins: RateLimit
@@ -80,6 +84,8 @@ class Installation:
             links=Links(store, web.link_s),
             playback=playback,
             previews=Previews(settings, playback),
+            streams=Streams(max(1, settings.web.threads // 2)),
+            probes=Apart(2),
             sessions=Sessions(store, people, web),
             codes=SignInCodes(),
             sign_ins=RateLimit(web.sign_ins_per_minute),

@@ -25,7 +25,8 @@ hears why it is refused, where others see a broken connection."""
 _BODIES: Final = 64
 """Of the longest, that are held at one time for all senders together."""
 
-_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/")
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+"""All else may be parsed as JSON, also what only ends like it."""
 
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 """Of JSON. Never goes back, so that no text takes it long."""
@@ -86,8 +87,8 @@ class Limits:
             raise _Refused(
                 408, "the body takes too long", f"send it within {self._web.receive_s:g} seconds"
             ) from None
-        kind = connection.headers.get("content-type", "").strip().lower()
-        if body and not kind.startswith(_FORMS):
+        kind = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if body and kind not in _FORMS:
             self._check_json(bytes(body))
 
     async def _receive(self, body: bytearray, receive: Receive, *, keep: bool) -> None:

@@ -73,8 +73,8 @@ class Links:
         self._key, self._seconds, self._clock = signing_key(store, "links"), seconds, clock
 
     def expires(self) -> int:
-        """When a link that is made now is over, in seconds since 1970."""
-        return int(self._clock()) + self._seconds
+        """When a link that is made now is over, in milliseconds since 1970."""
+        return int((self._clock() + self._seconds) * 1_000)
 
     def video(self, item_id: str, caller: Caller) -> str:
         """URL of the upload that an item is about. Whoever makes it has checked who asks."""
@@ -111,7 +111,7 @@ class Links:
         # What was said is written anew: of a text that means the same, only one is good.
         if not hmac.compare_digest(mark.encode(), self._mark(link, caller).encode()):
             raise _refused()
-        if link.text() != said or link.expires <= self._clock():
+        if link.text() != said or link.expires <= self._clock() * 1_000:
             raise _refused()
         return link
 

@@ -6,6 +6,7 @@ this server's, for as long as somebody looks at them, and are gone when it ends.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -31,6 +33,12 @@ from moderation.web.playback import Playback
 __all__ = ["Preview", "PreviewState", "Previews"]
 
 log = structlog.get_logger(__name__)
+
+_TIDY_S: Final = 60
+"""Between two looks at what nobody looks at any more."""
+
+_PREFIX: Final = "moderation-previews-"
+"""Of folders, before the number of the process that they belong to."""
 
 
 class PreviewState(StrEnum):
@@ -106,7 +114,9 @@ class Previews:
         except Cancelled:
             preview.state, preview.reason = PreviewState.FAILED, "the server ends"
         except (ModerationError, OSError) as error:
-            preview.state, preview.reason = PreviewState.FAILED, str(error)
+            # Of a source's errors nothing is told: not everybody may know where uploads lie.
+            told = str(error) if isinstance(error, MediaError) else "it went wrong: see the log"
+            preview.state, preview.reason = PreviewState.FAILED, told
             log.warning("no copy could be made of a video", reason=str(error))
         except Exception:  # the boundary: whoever waits for it is told
             preview.state, preview.reason = PreviewState.FAILED, "it went wrong: see the log"
@@ -141,8 +151,16 @@ class Previews:
 
     def _place(self, sha256: str) -> Path:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="moderation-previews-"))
+            _remove_left_behind()
+            self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+            threading.Thread(target=self._keep_tidy, name="previews", daemon=True).start()
         return self._folder / f"{sha256}.mp4"
+
+    def _keep_tidy(self) -> None:
+        """Also when nobody asks for anything."""
+        while not self._over.wait(min(_TIDY_S, self._settings.web.preview_keep_s)):
+            with self._lock:
+                self._tidy()
 
     def _tidy(self) -> None:
         """Forget what nobody looks at, and the oldest where all would not fit."""
@@ -155,3 +173,11 @@ class Previews:
                 each.path.unlink(missing_ok=True)
                 used -= each.bytes
                 del self._known[sha256]
+
+
+def _remove_left_behind() -> None:
+    """Folders of servers that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)

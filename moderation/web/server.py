@@ -124,12 +124,16 @@ class Server(uvicorn.Server):
 
 
 class Connection(H11Protocol):
-    """One that must say what it wants within `receive_s`, and is one of `max_connections`."""
+    """One that must say what it wants within `receive_s`, read some of what it gets within each
+    `send_s`, and is one of `max_connections`.
+    """
 
     def __init__(self, *given: Any, web: WebSettings, **named: Any) -> None:
         super().__init__(*given, **named)
         self._web, self._is_too_many = web, False
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._unsent = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -138,7 +142,17 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Called when whoever asked does not read what is sent."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_watching()
 
     def data_received(self, data: bytes) -> None:
         if self._is_too_many:
@@ -161,6 +175,21 @@ class Connection(H11Protocol):
             self._refuse(HTTPStatus.BAD_REQUEST)
         else:
             self.transport.close()
+
+    def _watch(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self._web.send_s, self._see_progress)
+
+    def _see_progress(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unsent:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _expect_head(self, seconds: float) -> None:
         self._deadline = self.loop.call_later(seconds, self._give_up)

@@ -108,7 +108,7 @@ def somebody(name: str) -> Person:
     return Person(name=name, role=Role.LEAD, created_at=datetime.now(UTC))
 
 
-def decided(queue: ReviewQueue, name: str) -> str:
+def decided(queue: ReviewQueue, name: str, outcome: Outcome = Outcome.OVERTURN) -> str:
     """The id of the item that waited."""
     case = queue.claim_next(somebody(name))
     assert case is not None
@@ -116,7 +116,7 @@ def decided(queue: ReviewQueue, name: str) -> str:
         case.item.id,
         somebody(name),
         version=case.item.version,
-        outcome=Outcome.OVERTURN,
+        outcome=outcome,
         note="nobody else's business",
     )
     return case.item.id
@@ -135,6 +135,23 @@ def test_fault_118_a_decision_and_one_on_an_appeal_are_told_once_each(store: Sto
     (data,) = told(store, "appeal.decided")
     assert (data["item"], data["case"]) == (appeal, item)
     assert due(store) == ["review.decided", "appeal.decided"]
+
+
+def test_fault_118_a_second_look_tells_which_decision_stands(store: Store) -> None:
+    """It only asks the question; the third look answers it."""
+    policy = Policy.read("default")
+    store.save(make_scan(make_evidence(), policy=policy.ref), policy, fingerprint="f")
+    queue = ReviewQueue(store, ReviewSettings(second_look_share=1, undo_s=0))
+    for name, outcome in (("ann", Outcome.UPHOLD), ("ben", Outcome.OVERTURN)):
+        decided(queue, name, outcome)
+    decided(queue, "cid", Outcome.OVERTURN)
+    assert [
+        (each["purpose"], each["outcome"], each["stands"]) for each in told(store, "review.decided")
+    ] == [
+        ("verdict", "uphold", "uphold"),
+        ("second_look", "overturn", "uphold"),
+        ("third_look", "overturn", "overturn"),
+    ]
 
 
 def test_what_is_taken_back_was_never_told(store: Store) -> None:

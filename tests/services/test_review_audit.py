@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from moderation.decision import Outcome, Purpose
 from moderation.policy import Policy
 from moderation.review import ReviewQueue
 from moderation.review_settings import ReviewSettings
-from moderation.store import Store
+from moderation.store import Store, seal
 from moderation.store.bare import strip_scans
 from moderation.store.claims import noted
+from moderation.store.expire import Expiry
 from moderation.store.load import load_scan
-from moderation.store.models import AuditRow, DecisionRow, ScanRow, VerdictRow
+from moderation.store.models import AuditRow, DecisionRow, ReviewItemRow, ScanRow, VerdictRow
 from moderation.verdict import Action
 from tests.services.desk import ANN, BEN, LEA, POLICY, PORTAL, claimed, decided, run_out, saved
 
@@ -154,7 +155,6 @@ CHANGES = {
     "reason": ("UPDATE decision SET reason = 'toy' WHERE id = :id", "who decided what"),
     "moment": ("UPDATE decision SET decided_at = '2026-01-01' WHERE id = :id", "or when"),
     "note": ("UPDATE decision SET note = 'fine' WHERE id = :id", "its words"),
-    "note away": ("UPDATE decision SET note = '' WHERE id = :id", "its words"),
     "segments": ("UPDATE decision SET segments = '[1]' WHERE id = :id", "its words"),
     "salt": ("UPDATE decision SET salt = '' WHERE id = :id", "its words"),
     "in force": (
@@ -209,7 +209,7 @@ def test_a_decision_whose_words_were_erased_still_holds(
     with store.writing() as session:
         strip_scans(session, session.scalars(select(ScanRow.id)).all())
     found = log.check_decisions()
-    assert (found.whole, found.erased, found.flaw) == (2, 1, None)
+    assert (found.whole, found.erased, found.flaw) == (0, 3, None)
     with store.reading() as session:
         kept = session.get_one(DecisionRow, said.id)
         assert (kept.note, kept.salt) == ("", ""), "nobody can try words on the hash"
@@ -218,6 +218,41 @@ def test_a_decision_whose_words_were_erased_still_holds(
         changed = update(DecisionRow).where(DecisionRow.id == said.id)
         session.execute(changed.values(outcome="overturn"))
     assert log.check_decisions().flaw is not None, "the outcome is bound all the same"
+
+
+@pytest.mark.usefixtures("said")
+def test_a_salt_that_an_older_program_left_is_no_flaw_and_goes_at_last(
+    store: Store, log: AuditLog
+) -> None:
+    """A worker of revision 0005 erases the words alone."""
+    with store.writing() as session:
+        session.execute(update(DecisionRow).values(note=""))
+    found = log.check_decisions()
+    assert (found.whole, found.erased, found.flaw) == (2, 1, None)
+    with store.writing() as session:
+        strip_scans(session, session.scalars(select(ScanRow.id)).all())
+        assert {*session.scalars(select(DecisionRow.salt))} == {""}
+    assert log.check_decisions().flaw is None
+
+
+def test_what_retention_takes_away_during_a_check_is_no_flaw(
+    store: Store, log: AuditLog, said: DecisionRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, later = seal._items, datetime.now(UTC) + timedelta(days=1)
+
+    def swept(asked: Store, last: str) -> Sequence[str]:
+        items = listed(asked, last)
+        with store.writing() as session:
+            session.execute(
+                update(ReviewItemRow).values(state="decided", closed_at=said.decided_at)
+            )
+            scans = session.scalars(select(ScanRow.id)).all()
+        Expiry(store).drop(scans, later, later)
+        return items
+
+    monkeypatch.setattr(seal, "_items", swept)
+    found = log.check_decisions()
+    assert (found.whole, found.erased, found.flaw) == (0, 0, None)
 
 
 def test_decisions_of_older_programs_are_counted_and_no_flaw(

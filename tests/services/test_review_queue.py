@@ -22,6 +22,7 @@ from moderation.person import Role
 from moderation.review import CloseReason, ItemState, ReviewQueue
 from moderation.review_settings import ReviewSettings
 from moderation.store import Store
+from moderation.store.enqueue import close_items
 from moderation.store.models import NEVER_US, ReviewItemRow, VideoRow
 from moderation.store.tombstone import ERASED
 from moderation.testing.scans import make_evidence, make_scan
@@ -484,6 +485,64 @@ def test_what_a_newer_verdict_replaced_is_not_taken_back(queue: ReviewQueue, sav
     for again in attempts:
         with pytest.raises(ReviewConflict, match="a newer verdict has replaced"):
             again()
+
+
+def test_what_was_decided_again_since_is_not_reopened(twice: ReviewQueue, save: Save) -> None:
+    """The later decision counts, whatever is said of the first one anew."""
+    save("a")
+    first, look = decided(twice, "ann").item, decided(twice, "ben", Outcome.OVERTURN).item
+    third = decided(twice, "lea", Outcome.OVERTURN, Role.LEAD).item
+    for id in (first.id, look.id):
+        with pytest.raises(ReviewConflict, match="was decided again since") as refused:
+            twice.reopen(id, LEA, reason="new facts")
+        assert refused.value.hint == f"reopen {third.id}"
+    twice.reopen(third.id, LEA, reason="new facts")
+    twice.reopen(first.id, LEA, reason="new facts")
+    assert [item.id for item in twice.list(LEA)] == [first.id]
+
+
+def test_what_an_appeal_has_decided_is_not_taken_back_from_under_it(
+    queue: ReviewQueue, save: Save
+) -> None:
+    save("a")
+    first = decided(queue, "ann").item.id
+    appeal = queue.appeal(first, PORTAL, note="it is a toy")
+    decided(queue, "ben", Outcome.OVERTURN)
+    attempts: list[Callable[[], object]] = [
+        lambda: queue.undo(first, ANN),
+        lambda: queue.reopen(first, LEA, reason="why not"),
+    ]
+    for again in attempts:
+        with pytest.raises(ReviewConflict, match="was decided again since") as refused:
+            again()
+        assert refused.value.hint == f"reopen {appeal}"
+
+
+def test_a_second_look_at_what_an_appeal_has_decided_asks_no_lead(
+    twice: ReviewQueue, save: Save
+) -> None:
+    """Its question is answered, by whoever decided the appeal."""
+    save("a")
+    appeal = twice.appeal(decided(twice, "ann").item.id, PORTAL, note="it is a toy")
+    case = twice.claim(appeal, BEN)
+    twice.decide(appeal, BEN, version=case.item.version, outcome=Outcome.OVERTURN)
+    assert decided(twice, "cid", Outcome.UPHOLD).item.purpose is Purpose.SECOND_LOOK
+    assert twice.count(LEA) == 0
+
+
+def test_a_look_at_what_was_taken_back_stays_closed_when_the_upload_is_back(
+    twice: ReviewQueue, store: Store, save: Save
+) -> None:
+    save("a")
+    first = decided(twice, "ann").item.id
+    with store.writing() as session:
+        looks = ReviewItemRow.purpose == Purpose.SECOND_LOOK
+        close_items(session, looks, reason=CloseReason.DELETED, now=datetime.now(UTC))
+    twice.reopen(first, LEA, reason="new facts")
+    save("a")
+    assert [item.id for item in twice.list(LEA)] == [first]
+    (look,) = twice.list(LEA, state=ItemState.CLOSED)
+    assert look.closed_reason is CloseReason.WITHDRAWN
 
 
 def test_nobody_decides_a_case_under_two_items(twice: ReviewQueue, save: Save) -> None:

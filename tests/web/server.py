@@ -42,7 +42,8 @@ class WebServer:
         self.installation = self._open.enter_context(Installation.open(self._settings))
         self._socket.bind(("127.0.0.1", 0))
         given = {**options(self._settings.web), **self._options}
-        self._server = uvicorn.Server(uvicorn.Config(create_app(self.installation), **given))
+        self.app = create_app(self.installation)
+        self._server = uvicorn.Server(uvicorn.Config(self.app, **given))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
         self._thread.start()
         until(lambda: self._server.started or not self._thread.is_alive(), "the server's start")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from moderation.job import JobState
 from moderation.person import Role
+from moderation.policy import Policy
 from moderation.review import ReviewItem
-from moderation.store.models import JobRow
+from moderation.store.models import JobRow, PolicyRow
+from moderation.testing.scans import make_scan
 from moderation.verdict import Action
 from moderation.web import Installation
 from tests.web.asking import TestClient, asking
-from tests.web.conftest import ReviewedScan
+from tests.web.conftest import POLICY, ReviewedScan
 from tests.web.reviewing import ITEMS, decided, do, sent
 
 Token = Callable[..., str]
@@ -40,14 +44,21 @@ def shop(installation: Installation, token: Token) -> TestClient:
 def job(installation: Installation, reviewed_scan: ReviewedScan) -> tuple[str, ReviewItem]:
     """A job that is done, and the item about its verdict."""
     item = reviewed_scan(name="s3://uploads/a.mp4")
+    judged(installation, "j1", item.uri, item.scan_id)
+    return "j1", item
+
+
+def judged(installation: Installation, id: str, uri: str, scan_id: str) -> None:
+    """A job that is done."""
     with installation.store.writing() as session:
+        policy = session.scalars(select(PolicyRow.digest)).one()
         session.add(
             JobRow(
-                id="j1",
-                dedupe_key="j1",
-                uri=item.uri,
+                id=id,
+                dedupe_key=id,
+                uri=uri,
                 pin="v1",
-                policy_digest=item.verdict.policy.digest,
+                policy_digest=policy,
                 priority=5,
                 tag="",
                 turn=0,
@@ -55,12 +66,11 @@ def job(installation: Installation, reviewed_scan: ReviewedScan) -> tuple[str, R
                 submitted_at=datetime.now(UTC) - timedelta(minutes=1),
                 finished_at=datetime.now(UTC),
                 plan={},
-                scan_id=item.scan_id,
+                scan_id=scan_id,
                 action=Action.REVIEW,
                 error="",
             )
         )
-    return "j1", item
 
 
 def test_row_118_an_appeal_by_the_job_is_decided_by_somebody_else(
@@ -93,6 +103,45 @@ def test_an_appeal_is_about_what_its_sender_knows(
     again = shop.post("/api/v1/appeals", json={by: known, "note": ""})
     assert again.status_code == 409
     assert "waits for a decision already" in again.json()["title"]
+
+
+@pytest.mark.parametrize("has_job", [True, False])
+def test_an_upload_is_found_without_its_version(
+    installation: Installation,
+    anna: TestClient,
+    shop: TestClient,
+    reviewed_scan: ReviewedScan,
+    has_job: bool,
+) -> None:
+    item = reviewed_scan(name="s3://uploads/a_b.mp4?versionId=3/L4")
+    if has_job:
+        judged(installation, "j1", item.uri, item.scan_id)
+    decided(anna, item)
+    for uri in ("s3://uploads/a", "s3://uploads/aXb.mp4"):
+        assert shop.post("/api/v1/appeals", json={"uri": uri, "note": ""}).status_code == 404
+    about = {"uri": "s3://uploads/a_b.mp4", "note": ""}
+    assert shop.post("/api/v1/appeals", json=about).status_code == 201
+
+
+@pytest.mark.parametrize("has_job", [True, False])
+def test_an_upload_that_was_replaced_is_not_appealed_by_its_uri(
+    installation: Installation,
+    anna: TestClient,
+    shop: TestClient,
+    reviewed_scan: ReviewedScan,
+    has_job: bool,
+) -> None:
+    """Nobody was asked about what lies there now."""
+    old = reviewed_scan(name="s3://uploads/a.mp4")
+    decided(anna, old)
+    policy = Policy.parse(POLICY, "ours.toml")
+    new = make_scan(name=old.uri, id="another", action=Action.APPROVE, policy=policy.ref)
+    new = replace(new, video=replace(new.video, sha256="0" * 64))
+    installation.store.save(new, policy, fingerprint="all")
+    if has_job:
+        judged(installation, "j1", old.uri, old.scan_id)
+        judged(installation, "j2", old.uri, new.id)
+    assert shop.post("/api/v1/appeals", json={"uri": old.uri, "note": ""}).status_code == 404
 
 
 def test_an_appeal_is_made_at_the_item_as_well(

@@ -134,6 +134,29 @@ def test_a_second_look_is_blind_even_to_a_lead(
     assert (case["item"]["purpose"], case["item"]["case"]) == ("second_look", item.id)
     assert case["report"]["decisions"] == []
     assert lea.get(f"{ITEMS}/{item.id}").json()["report"]["decisions"] == []
+    events = lea.get("/api/v1/audit", params={"subject": f"item:{item.id}"}).json()["events"]
+    assert "item.decided" in {each["action"] for each in events}
+    assert not any("outcome" in each["content"] for each in events)
+
+
+def test_what_is_over_is_listed_to_those_who_decided_it(
+    anna: TestClient, bert: TestClient, lea: TestClient, reviewed_scan: ReviewedScan
+) -> None:
+    item = reviewed_scan()
+    decided(anna, item)
+    for client, total in ((anna, 1), (bert, 0), (lea, 1)):
+        answer = client.get(ITEMS, params={"state": "decided"}).json()
+        assert (len(answer["items"]), answer["total"]) == (total, total)
+
+
+def test_where_an_upload_lies_is_told_to_those_who_read_reports(
+    anna: TestClient, lea: TestClient, reviewed_scan: ReviewedScan
+) -> None:
+    item = reviewed_scan(name="s3://secret-bucket/uploads/a.mp4", id="one")
+    assert "secret-bucket" not in anna.get(ITEMS).text
+    assert "secret-bucket" not in do(anna, item, "claim").text
+    assert anna.get(f"{ITEMS}/{item.id}").json()["item"]["uri"] == "a.mp4"
+    assert lea.get(f"{ITEMS}/{item.id}").json()["item"]["uri"] == item.uri
 
 
 @pytest.mark.parametrize("id", ["abcdefghij", "aaaaaaaaaa"])

@@ -30,7 +30,11 @@ OPEN: Final = {
 }
 """To everybody."""
 
+FORMS: Final = ("claim", "release", "decide", "undo", "reopen", "appeal", "rescan")
+"""Of an item; whoever loads the address of one again is led back to the item."""
+
 KNOWN: Final = {
+    *(("GET", f"/items/{{id}}/{form}") for form in FORMS),
     ("GET", f"{API}/me"),
     ("GET", "/"),
     ("POST", "/sign-out"),

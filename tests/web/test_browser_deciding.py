@@ -309,10 +309,11 @@ def test_a_pause_is_proposed_when_it_is_time(desk: Desk) -> None:
 def test_the_count_of_what_waits_is_live(open_desk: OpenDesk, waiting_clips: WaitingClips) -> None:
     waiting_clips()
     desk = open_desk()
-    waiting = desk.page.locator("main [data-waiting]")
-    expect(waiting).to_have_text("1")
+    main = desk.page.locator("main")
+    expect(main).to_contain_text("1 item waiting")
     waiting_clips(2)
-    expect(waiting).to_have_text("3")
+    expect(main).to_contain_text("3 items waiting")
+    expect(desk.page.locator("header [data-waiting]")).to_have_text("3")
 
 
 def test_a_page_says_that_its_item_has_changed(desk: Desk, installation: Installation) -> None:

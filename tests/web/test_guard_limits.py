@@ -175,6 +175,12 @@ def test_fault_132_100_000_levels_of_json_are_not_parsed(server: Serving, openin
     assert "nested deeper than 32 levels" in deep.json()["title"]
 
 
+def test_fault_132_json_under_the_name_of_a_form_is_json(server: Serving) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded+json"}
+    deep = post(server, b"[" * 1_000 + b"]" * 1_000, **kind)
+    assert "nested deeper than 32 levels" in deep.json()["title"]
+
+
 def test_json_in_which_brackets_cannot_be_counted_is_refused(server: Serving) -> None:
     hidden = json.dumps({"\u2200": "\u5c22"}).encode("utf-16")
     assert post(server, hidden).status_code == 400

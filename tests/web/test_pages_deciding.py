@@ -230,6 +230,28 @@ def test_who_has_lost_an_item_is_told_who_has_it_and_keeps_what_was_typed(
     assert rut.post(f"/items/{item.id}/decide", **restored.form()).status_code == 303
 
 
+def test_who_sees_everything_keeps_what_was_typed_about_an_item_that_was_lost(
+    rut: Visitor, lea: Visitor, item: ReviewItem, installation: Installation
+) -> None:
+    installation.queue.free(item.id, ADMIN)
+    lea.post(f"/items/{item.id}/claim")
+    form = lea.page(f"/items/{item.id}").form()
+    lea.post(f"/items/{item.id}/release")
+    rut.post(f"/items/{item.id}/claim")
+    typed = {"outcome": "partial", "note": "long thought"}
+    answer = lea.post(f"/items/{item.id}/decide", **{**form, **typed})
+    page = Html.of(answer.text)
+    assert answer.status_code == 409
+    assert alert(page) == f"rut has the review item {item.id} now"
+    (again,) = page.all("form", action=f"/items/{item.id}/claim")
+    hidden = {x["name"]: x["value"] for x in page.all("input", type="hidden") if again in x.around}
+    refused = Html.of(lea.post(again["action"], **hidden).text)
+    assert "long thought" in refused.text, "and once more, while somebody has it"
+    rut.post(f"/items/{item.id}/release")
+    restored = Html.of(lea.post(again["action"], **hidden).text)
+    assert {name: restored.field(name) for name in typed} == typed
+
+
 def test_a_segment_of_another_verdict_is_not_judged(rut: Visitor, item: ReviewItem) -> None:
     fields = {"segment-0-judgement": "confirm", "segment-0-label": "Alcohol"}
     answer = rut.decide(item.id, outcome="uphold", **fields)
@@ -276,6 +298,9 @@ def test_an_appeal_opens_an_item_of_its_own(rut: Visitor, lea: Visitor, item: Re
     page = lea.follow(lea.post(f"/items/{item.id}/appeal", why="it is a toy"))
     assert page.case["id"] != item.id
     assert "it is a toy" in page.text
+    before = lea.page(f"/items/{item.id}")
+    assert "An appeal about it waits for a decision." in before.text
+    assert not before.all("form", action=f"/items/{item.id}/appeal")
 
 
 @pytest.mark.parametrize(
@@ -284,6 +309,16 @@ def test_an_appeal_opens_an_item_of_its_own(rut: Visitor, lea: Visitor, item: Re
 def test_an_item_that_there_is_not_is_not_found(lea: Visitor, name: str) -> None:
     answer = lea.post(f"/items/nothing/{name}", why="x", outcome="uphold", version="1", note="n")
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["claim", "release", "decide", "undo", "reopen", "appeal", "rescan"]
+)
+def test_the_page_of_a_refused_form_can_be_loaded_again(
+    rut: Visitor, item: ReviewItem, name: str
+) -> None:
+    answer = rut.get(f"/items/{item.id}/{name}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/items/{item.id}")
 
 
 @pytest.mark.parametrize("version", ["", "-1", "x", "9" * 5000])

@@ -88,6 +88,20 @@ def test_what_was_flagged_plays_with_a_few_seconds_around_it(
     assert [each["start_us"] for each in case["moments"]] == [1_000_000, 20_000_000, 25_000_000]
 
 
+def test_what_no_rule_fired_on_stands_last_and_does_not_play(
+    rut: Visitor, installation: Installation
+) -> None:
+    scan = make_scan(make_evidence("Alcohol", start_s=5, score=0.99), make_evidence(start_s=30))
+    judged = replace(scan, verdict=replace(scan.verdict, reasons=scan.verdict.reasons[1:]))
+    page = opened(rut, installation.queue.show(save(installation, judged), ADMIN).item)
+    assert page.case["windows"] == [[27_000_000, 33_000_000]]
+    assert [each["asked"] for each in page.case["moments"]] == [False, True]
+    buttons = [each for each in page.all("button") if "moment" in each.get("class")]
+    assert [each["data-best-us"] for each in buttons] == ["30000000", "5000000"]
+    assert page.one("h2", id="moments-title").words == "Flagged moments 1"
+    assert "no rule fired on it" in page.one("p", class_="besides quiet").words
+
+
 def test_a_moment_says_what_was_seen_and_where(rut: Visitor, reviewed_scan: ReviewedScan) -> None:
     item = reviewed_scan(make_evidence(score=0.9, box=Box(0.1, 0.2, 0.3, 0.4)))
     page = opened(rut, item)
@@ -134,6 +148,15 @@ def test_the_rule_that_fired_is_told_with_its_thresholds_and_the_policys_text(
         "Violence/Weapons with a score of 0.50 or more, but for Violence/Weapons/Blunt object, "
         "at 2 instants or more or for 1.5 s or longer"
     ) in article.words
+
+
+def test_no_reason_is_asked_for_where_the_policy_has_none(
+    rut: Visitor, reviewed_scan: ReviewedScan
+) -> None:
+    policy, _, _ = POLICY.partition("[reasons]")
+    page = opened(rut, reviewed_scan(policy=policy))
+    assert "reason" not in page.form()
+    assert rut.decide(page.case["id"], outcome="uphold").status_code == 303
 
 
 def test_reasons_are_offered_with_what_they_mean(rut: Visitor, reviewed_scan: ReviewedScan) -> None:
@@ -208,7 +231,7 @@ def test_a_second_look_knows_nothing_of_the_first(
     page = lea.follow(lea.post("/work"))
     assert "A second look" in page.text
     assert "it is real" not in page.text
-    assert "Decisions before" not in page.text
+    assert not page.all("h2", id="decisions-title")
 
 
 def test_an_appeal_says_what_they_say_and_what_was_decided(

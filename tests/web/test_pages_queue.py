@@ -63,6 +63,19 @@ def test_a_reviewer_opens_what_they_have_and_claims_the_rest(
     assert page.all("form", action=f"/items/{other.id}/claim")
 
 
+def test_a_case_that_somebody_has_decided_is_not_offered_to_them_again(
+    lea: Visitor, rut: Visitor, installation: Installation, reviewed_scan: ReviewedScan
+) -> None:
+    item = reviewed_scan()
+    version = installation.queue.claim(item.id, rut.person).item.version
+    installation.queue.decide(item.id, rut.person, version=version, outcome=Outcome.UPHOLD)
+    appeal = installation.queue.appeal(item.id, lea.person, note="it is a toy")
+    page = rut.page("/queue")
+    assert "not for you: you have decided this case" in page.one("tbody").words
+    assert not page.all("form", action=f"/items/{appeal}/claim")
+    assert lea.page("/queue").all("form", action=f"/items/{appeal}/claim")
+
+
 def test_of_what_is_decided_a_reviewer_sees_their_own(
     rut: Visitor, lea: Visitor, installation: Installation, reviewed_scan: ReviewedScan
 ) -> None:

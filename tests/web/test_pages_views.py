@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,9 +11,16 @@ from moderation.reports.page import Cut
 from moderation.review_settings import Cover, ReviewSettings
 from moderation.testing.scans import make_evidence, make_scan
 from moderation.timeline import MICROSECONDS, Span
-from moderation.verdict import Severity
-from moderation.web.filters import due, file_name, is_past, moment, since
-from moderation.web.views.moments import JUDGED, MOMENTS, flagged, judged_segments, moments
+from moderation.verdict import Action, Severity
+from moderation.web.filters import due, file_name, is_past, left, moment, since
+from moderation.web.views.moments import (
+    JUDGED,
+    MOMENTS,
+    asked_about,
+    flagged,
+    judged_segments,
+    moments,
+)
 from moderation.web.views.transcript import LINES, transcript
 from moderation.web.views.veil import covers
 from moderation.web.views.windows import Window, windows
@@ -77,7 +85,8 @@ def test_a_veil_is_as_the_settings_say_for_family_or_severity(
 def test_moments_are_the_weightiest_in_time_order() -> None:
     evidence = [make_evidence(start_s=n / 100, score=n / 2_000) for n in range(MOMENTS + 200)]
     scan = make_scan(*evidence)
-    found = moments(scan, flagged(scan.verdict))
+    every = flagged(scan.verdict)
+    found = moments(scan, every, every)
     starts = [each.segment.span.start.us for each in found]
     assert len(found) == MOMENTS
     assert starts == sorted(starts)
@@ -96,12 +105,44 @@ def test_what_made_a_rule_fire_weighs_more_than_what_is_surer() -> None:
         policy=scan.verdict.policy,
     )
     assert [each.label for each in flagged(verdict)] == ["Violence/Weapons/Knife", "Alcohol"]
+    assert [each.label for each in asked_about(verdict, flagged(verdict))] == [
+        "Violence/Weapons/Knife"
+    ]
+
+
+def test_a_decision_is_asked_about_all_that_was_seen_where_no_rule_fired() -> None:
+    scan = make_scan(make_evidence(), make_evidence("Alcohol", start_s=5))
+    verdict = replace(scan.verdict, action=Action.INCOMPLETE, reasons=())
+    assert asked_about(verdict, flagged(verdict)) == flagged(verdict)
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "expected"), [(10, 20, [12]), (9, 13, [12]), (12.5, 20, []), (2, 11, [])]
+)
+def test_a_rule_fired_on_what_lies_within_its_place_though_its_reason_does_not_name_it(
+    start_s: float, end_s: float, expected: list[int]
+) -> None:
+    near = make_evidence(start_s=12, end_s=13)
+    scan = make_scan(make_evidence(start_s=1), near, make_evidence("Alcohol", start_s=12))
+    reason = replace(scan.verdict.reasons[0], span=Span.from_seconds(start_s, end_s))
+    verdict = replace(scan.verdict, reasons=(reason,))
+    asked = asked_about(verdict, flagged(verdict))
+    assert [int(each.span.start.seconds) for each in asked] == [1, *expected]
+
+
+def test_a_rule_that_fired_more_often_than_it_has_reasons_fired_wherever_its_label_is() -> None:
+    scan = make_scan(*(make_evidence(start_s=n * 5) for n in range(3)), make_evidence("Alcohol"))
+    reason = replace(scan.verdict.reasons[0], values={"occurrences": 3})
+    verdict = replace(scan.verdict, reasons=(reason,))
+    labels = [each.label for each in asked_about(verdict, flagged(verdict))]
+    assert labels == ["Violence/Weapons/Knife"] * 3
 
 
 def test_each_judged_segment_has_its_place_in_the_form() -> None:
     scan = make_scan(*(make_evidence(start_s=n / 10) for n in range(JUDGED + 5)))
     judged = judged_segments(scan.verdict)
-    found = moments(scan, flagged(scan.verdict))
+    every = flagged(scan.verdict)
+    found = moments(scan, every, every)
     placed = {each.index: each.segment for each in found if each.index >= 0}
     assert len(judged) == JUDGED
     assert [placed[index] for index in range(JUDGED)] == judged
@@ -146,6 +187,16 @@ def test_when_something_is_due_is_told_from_now(away: timedelta, expected: str) 
     at = datetime.now(UTC) + away
     assert due(at) == expected
     assert is_past(at) == (away < timedelta())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(570, "9 more minutes"), (90, "1 more minute"), (30, "less than a minute"), (-5, "less than")],
+)
+def test_for_how_long_somebody_has_something_is_told_in_minutes(
+    seconds: int, expected: str
+) -> None:
+    assert left(datetime.now(UTC) + timedelta(seconds=seconds)).startswith(expected)
 
 
 def test_times_of_day_say_their_zone() -> None:

@@ -42,7 +42,7 @@ def test_opening_the_page_claims_nothing(
     rut: Visitor, item: ReviewItem, installation: Installation
 ) -> None:
     page = rut.page("/work")
-    assert page.one("strong", data_waiting="").words == "1"
+    assert "1 item waiting, the most severe first." in page.text
     assert installation.queue.show(item.id, ADMIN).item.holder == ""
 
 
@@ -68,8 +68,20 @@ def test_who_can_have_nothing_of_what_waits_is_told(
     rut: Visitor, item: ReviewItem, installation: Installation
 ) -> None:
     installation.queue.claim(item.id, ADMIN)
-    answer = rut.post("/work")
-    assert "Nothing of it is for you now" in rut.follow(answer).text
+    page = rut.follow(rut.post("/work"))
+    assert "Nothing of it is for you now" in page.text
+    assert "What there is to decide, 1 item, is in somebody’s hands." in page.text
+    assert not page.all("form", action="/work")
+
+
+def test_what_others_have_is_not_counted_as_waiting(
+    rut: Visitor, reviewed_scan: ReviewedScan, installation: Installation
+) -> None:
+    items = [reviewed_scan(name=f"{number}.mp4") for number in range(3)]
+    installation.queue.claim(items[0].id, ADMIN)
+    page = rut.page("/work")
+    assert "2 items waiting, the most severe first; 1 more in somebody’s hands." in page.text
+    assert page.one("section", class_="card narrow start")["data-open"] == "3"
 
 
 @pytest.fixture
@@ -103,6 +115,9 @@ def test_who_has_seen_enough_today_finishes_what_they_have_and_gets_no_more(
     page = weary.follow(weary.decide(item.id, outcome="uphold"))
     assert page.one("h1").words == "Enough for today"
     assert not page.all("form", action="/work")
+    queue = weary.page("/queue")
+    assert "enough for today" in queue.one("tbody").words
+    assert not queue.all("form", action=f"/items/{other.id}/claim")
     assert weary.post("/work").status_code == 409
     assert weary.post(f"/items/{other.id}/claim").status_code == 409
     assert installation.queue.show(other.id, ADMIN).item.holder == ""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -142,6 +145,33 @@ def test_a_copy_that_nobody_looks_at_is_forgotten(
     assert not made.path.exists()
     with pytest.raises(NotFound):
         previews.look(media)
+
+
+def test_what_is_forgotten_is_gone_though_nobody_asks(
+    web_settings: Settings, upload: Path, clock: Clock
+) -> None:
+    brief = web_settings.model_copy(update={"web": WebSettings(preview_keep_s=0.05)})
+    previews, media = Previews(brief, Playback(brief.s3), clock), media_of(upload)
+    previews.ask(media)
+    made = over(previews, media)
+    assert made.path.exists()
+    clock.now += 1
+    until(lambda: not made.path.exists(), "the end of the copy")
+    previews.close()
+
+
+def test_what_a_killed_server_left_behind_is_removed(
+    previews: Previews, upload: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left, others = (tmp_path / f"moderation-previews-{pid}-x" for pid in (dead.pid, os.getpid()))
+    for folder in (left, others):
+        folder.mkdir()
+        (folder / "copy.mp4").write_bytes(b"of somebody")
+    previews.ask(media_of(upload))
+    assert (left.exists(), others.exists()) == (False, True)
 
 
 def test_nothing_is_left_when_the_server_ends(web_settings: Settings, upload: Path) -> None:

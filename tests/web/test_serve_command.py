@@ -9,7 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -52,8 +52,15 @@ def store(home: Path) -> Iterator[Store]:
 @contextmanager
 def started(server: Serving) -> Iterator[Serving]:
     with server:
-        until(lambda: bool(server.url), "its start")
+        until(lambda: bool(server.url), "its address")
+        until(lambda: answers(server), "its start")  # until then, signals are the command's
         yield server
+
+
+def answers(server: Serving) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{server.url}/healthz", timeout=30).status_code == 200
+    return False
 
 
 def refused(server: Serving) -> str:

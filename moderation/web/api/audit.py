@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, TypeAlias
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from moderation import audit as known
-from moderation.person import Right
+from moderation.person import Person, Right
 from moderation.reports.document import Json, Text
 from moderation.store.audit_page import audit_page
+from moderation.store.items import has_second_look
 from moderation.web.api.moments import Moment
 from moderation.web.identity import needs
 from moderation.web.installation import Here
@@ -23,6 +24,8 @@ _LARGEST_PAGE: Final = 1_000
 _LARGEST_NUMBER: Final = 2**63 - 1
 """That the column of an event's number takes."""
 _LONGEST_SUBJECT: Final = 200
+
+Auditor: TypeAlias = Annotated[Person, Depends(needs(Right.SEE_AUDIT))]
 
 router = APIRouter(prefix="/audit", tags=["audit"], dependencies=[Depends(needs(Right.SEE_AUDIT))])
 
@@ -41,6 +44,13 @@ class AuditEvent(BaseModel):
     content: Annotated[Json, BeforeValidator(json.loads)]
     digest: str
     """Stands for this event and all before it."""
+
+    def without_outcome(self) -> Self:
+        """Of a decision, that there was one."""
+        if not isinstance(self.content, dict):
+            return self
+        kept = {name: value for name, value in self.content.items() if name != "outcome"}
+        return self.model_copy(update={"content": kept})
 
 
 class AuditEvents(BaseModel):
@@ -86,6 +96,7 @@ class AuditVerification(BaseModel):
 @router.get("")
 def events(
     here: Here,
+    by: Auditor,
     subject: Annotated[
         str | None,
         Query(max_length=_LONGEST_SUBJECT, description="about this alone: item:abcdefghij"),
@@ -97,10 +108,12 @@ def events(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=_LARGEST_PAGE)] = 100,
 ) -> AuditEvents:
-    """A page of what was done."""
+    """A page of what was done. Whoever has a second look is not told what others decided."""
     with here.store.reading() as session:
         found = audit_page(session, subject=subject, since=since, before=before, limit=limit)
-        return AuditEvents(events=[AuditEvent.model_validate(each) for each in found])
+        told = [AuditEvent.model_validate(each) for each in found]
+        is_blind = has_second_look(session, by.name)
+    return AuditEvents(events=[each.without_outcome() for each in told] if is_blind else told)
 
 
 @router.post("/verify")

@@ -16,6 +16,7 @@ from moderation.reports.document import SegmentDecision as SegmentSaid
 from moderation.review import CloseReason, ItemState, ReviewCase, ReviewItem
 from moderation.timeline import Span
 from moderation.verdict import Action, Severity
+from moderation.web.views.place import case_for, item_for
 
 __all__ = [
     "Appeal",
@@ -95,7 +96,7 @@ class Item(_Told):
     @classmethod
     def of(cls, item: ReviewItem, by: Person) -> Self:
         """As somebody may see it."""
-        told = cls.model_validate(item)
+        told = cls.model_validate(item_for(by, item))
         if item.holder == by.name or by.may(Right.ASSIGN):
             return told
         return told.model_copy(update={"holder": "", "held_until": None})
@@ -120,10 +121,11 @@ class Case(_Told):
 
     @classmethod
     def of(cls, case: ReviewCase, reasons: Mapping[str, str], by: Person) -> Self:
+        told = case_for(by, case)
         return cls(
             item=Item.of(case.item, by),
             reasons=dict(reasons),
-            report=document(case.scan, case.decisions),
+            report=document(told.scan, told.decisions),
         )
 
 

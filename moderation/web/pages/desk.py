@@ -23,8 +23,9 @@ from moderation.web.problems import status_of
 from moderation.web.templates import render
 from moderation.web.views.case_data import case_data
 from moderation.web.views.decision_form import OUTCOMES, DecisionForm
-from moderation.web.views.item import CLOSED_WORDS, ItemView, view_item
+from moderation.web.views.item import CLOSED_WORDS, ItemView, is_theirs, view_item
 from moderation.web.views.place import text_for
+from moderation.web.views.waiting import appeal_waits
 
 __all__ = ["Desk", "Undo", "see", "undoing"]
 
@@ -83,6 +84,7 @@ class _Desk:
             undo=undoing(self.request),
             error=_Told.of(error, self.by, item) if error else None,
             told=told,
+            appeal_waits=view.can_appeal and appeal_waits(here.store, item),
         )
 
     def answer(
@@ -102,9 +104,16 @@ class _Desk:
         except (NotAllowed, ConfigurationError):
             if form.is_blank:
                 raise error from None
-            given = {"error": error, "form": form, "id": id if _ID.fullmatch(id) else ""}
-            return render(self.request, "kept.html", self.caller, status=status_of(error), **given)
-        return self.page(case, form=form, error=error)
+            return self._kept(id, error, form)
+        # Leads are shown what others have, and that page has no form to keep anything in.
+        if form.is_blank or is_theirs(case.item, self.by):
+            return self.page(case, form=form, error=error)
+        return self._kept(case.item.id, error, form)
+
+    def _kept(self, id: str, error: ModerationError, form: DecisionForm) -> Response:
+        """What was typed about an item that is not theirs any more."""
+        given = {"error": error, "form": form, "id": id if _ID.fullmatch(id) else ""}
+        return render(self.request, "kept.html", self.caller, status=status_of(error), **given)
 
     def _pictures(self, view: ItemView) -> dict[int, str]:
         """Links to the veiled frames of the moments that the page shows."""

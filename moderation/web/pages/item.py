@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import quote
 
 from fastapi import APIRouter, Response
 
@@ -25,6 +26,18 @@ router = APIRouter()
 def show(id: str, desk: Desk) -> Response:
     """The working screen, or, for who does not have the item, what there is to see."""
     return desk.page(desk.here.queue.show(id, desk.by))
+
+
+@router.get("/items/{id}/claim")
+@router.get("/items/{id}/release")
+@router.get("/items/{id}/decide")
+@router.get("/items/{id}/undo")
+@router.get("/items/{id}/reopen")
+@router.get("/items/{id}/appeal")
+@router.get("/items/{id}/rescan")
+def again(id: str, _: Desk) -> Response:
+    """The address of a form that was refused, loaded again: its page without what was sent."""
+    return see(f"/items/{quote(id)}")
 
 
 @router.get("/items/{id}/report.json")

@@ -35,7 +35,7 @@ def links(id: str, here: Here, caller: SignedIn) -> FreshLinks:
     """For whoever may see the item."""
     case = here.queue.show(id, caller.person)
     item, moments = case.item, [each.us for each in shown(case.scan)]
-    made, expires_at = here.links, datetime.fromtimestamp(here.links.expires(), UTC)
+    made, expires_at = here.links, datetime.fromtimestamp(here.links.expires() / 1_000, UTC)
     return FreshLinks(
         video=made.video(item.id, caller) if item.sha256 else "",
         pictures={us: made.picture(item.id, us, caller) for us in moments},

@@ -17,5 +17,6 @@ router = APIRouter()
 @router.get("/queue")
 def queue(desk: Desk, state: ItemState = ItemState.OPEN, after: str = "") -> Response:
     """A hundred items, after the last one of the page before."""
-    view = view_queue(desk.here.queue, desk.by, state, after)
+    is_enough = desk.here.exposure.today(desk.by).is_enough
+    view = view_queue(desk.here.queue, desk.by, state, after, is_enough=is_enough)
     return render(desk.request, "queue.html", desk.caller, view=view, states=list(ItemState))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from moderation.web.pages.desk import Desk, see, undoing
 from moderation.web.templates import render
+from moderation.web.views.waiting import in_hand
 
 __all__ = ["router"]
 
@@ -29,6 +30,7 @@ def work(desk: Desk) -> Response:
         desk.caller,
         held=queue.list(by, mine=True),
         waiting=queue.count(by),
+        in_hand=in_hand(desk.here.store, by),
         is_enough=today.is_enough,
         is_time_for_a_pause=today.pause,
         undo=undoing(desk.request),

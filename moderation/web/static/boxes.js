@@ -5,25 +5,32 @@ const SVG = "http://www.w3.org/2000/svg";
 /** Microseconds around a box's time: it is known for one frame, and things move. */
 const HOLD_US = 500_000;
 
+/** @typedef {{width: number, height: number}} Size */
+
 export class Boxes {
   #svg;
   #video;
   #moments;
+  #size;
   #drawn = "[]";
 
   /**
    * @param {SVGSVGElement} svg
    * @param {HTMLVideoElement} video
-   * @param {import("./case.js").Moment[]} moments
+   * @param {import("./case.js").Case} given
+   * @param {() => Size} still  the size of the stills; 0 while none is there
    */
-  constructor(svg, video, moments) {
+  constructor(svg, video, { moments, width, height }, still) {
     this.#svg = svg;
     this.#video = video;
     this.#moments = moments;
+    this.#size = () => [inVideo(video), still(), { width, height }].find((size) => size.width);
     svg.setAttribute("viewBox", "0 0 1 1");
     svg.setAttribute("preserveAspectRatio", "none");
     new ResizeObserver(() => this.#fit()).observe(video);
-    video.addEventListener("loadedmetadata", () => this.#fit());
+    for (const type of ["loadedmetadata", "emptied"]) {
+      video.addEventListener(type, () => this.#fit());
+    }
   }
 
   /** @param {number} us */
@@ -32,15 +39,17 @@ export class Boxes {
     const key = JSON.stringify(seen);
     if (key === this.#drawn) return;
     this.#drawn = key;
+    this.#fit();
     this.#svg.replaceChildren(...seen.flatMap(outline));
   }
 
-  /** Over the picture, not over the bars beside it. */
+  /** Over the picture, be it the video's or a still, not over the bars beside it. */
   #fit() {
-    const { videoWidth, videoHeight, clientWidth, clientHeight, offsetLeft, offsetTop } = this.#video;
-    if (!videoWidth) return;
-    const scale = Math.min(clientWidth / videoWidth, clientHeight / videoHeight);
-    const [width, height] = [videoWidth * scale, videoHeight * scale];
+    const { clientWidth, clientHeight, offsetLeft, offsetTop } = this.#video;
+    const size = this.#size();
+    if (!size) return;
+    const scale = Math.min(clientWidth / size.width, clientHeight / size.height);
+    const [width, height] = [size.width * scale, size.height * scale];
     Object.assign(this.#svg.style, {
       width: `${width}px`,
       height: `${height}px`,
@@ -48,6 +57,10 @@ export class Boxes {
       top: `${offsetTop + (clientHeight - height) / 2}px`,
     });
   }
+}
+
+function inVideo({ videoWidth, videoHeight }) {
+  return { width: videoWidth, height: videoHeight };
 }
 
 /**

@@ -3,7 +3,7 @@
 /** @param {Record<string, () => void>} acts  by the buttons' `data-act` */
 export function listenToButtons(acts) {
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-act]");
+    const button = event.target.closest("button");
     if (!button) return;
     letGo(button, event);
     if (!submitsItself(button)) acts[button.dataset.act]?.();
@@ -19,7 +19,7 @@ export function showPressed(act, on) {
 
 /** After a click by mouse the next Space plays; else it would press the same button again. */
 function letGo(button, event) {
-  if (event.detail > 0) button.blur();
+  if (event.detail > 0 && !button.closest("dialog")) button.blur();
 }
 
 function submitsItself(button) {

@@ -13,6 +13,7 @@
  * @property {string} detector
  * @property {number} score
  * @property {number} segment  of the verdict, -1 for none
+ * @property {boolean} asked  whether a rule fired on it; others were seen besides
  * @property {Box | null} box  where in the picture, at its best
  *
  * @typedef {object} Case
@@ -22,6 +23,8 @@
  * @property {number} duration_us
  * @property {number} end_us  of the timeline: evidence may lie beyond the video
  * @property {number} fps  0 where nobody knows
+ * @property {number} width  of the picture, 0 where nobody knows
+ * @property {number} height
  * @property {boolean} has_video
  * @property {boolean} has_audio
  * @property {string} video  a link that ends soon, empty for none

@@ -5,6 +5,7 @@ import { listenToButtons } from "./buttons.js";
 import { readCase } from "./case.js";
 import { DecisionForm } from "./decide.js";
 import { openHelp } from "./help.js";
+import { Hold } from "./hold.js";
 import { listenToKeys } from "./keys.js";
 import { Leaving } from "./leaving.js";
 import { Live } from "./live.js";
@@ -21,6 +22,7 @@ const screen = video && new Screen(video, given);
 const form = document.querySelector("form#decision"); // none where it is not theirs to decide
 const segments = new Segments([...document.querySelectorAll("fieldset.segment")]);
 const decision = form && new DecisionForm(form, segments, () => screen?.player.us ?? 0);
+const hold = new Hold();
 const undo = new UndoBar(given.undo_s);
 
 /** The segment at hand is the one that the picture is in, or was sent to. */
@@ -43,22 +45,15 @@ function followWork() {
 
 /** @param {import("./beats.js").Held} answer */
 function held(answer) {
-  showHeldUntil(answer.held_until);
+  hold.last(answer.held_until);
   if (answer.pause && nudge(answer)) screen?.player.pause();
-}
-
-function showHeldUntil(iso) {
-  const place = document.getElementById("held-until");
-  if (!place) return; // another of their windows has claimed it meanwhile
-  const utc = new Date(iso).toISOString();
-  place.dateTime = utc;
-  place.textContent = `${utc.slice(0, 10)} ${utc.slice(11, 16)} UTC`;
 }
 
 /** @param {string} why  who has the item now, as the server says it */
 function lose(why) {
   screen?.player.pause();
   decision?.disable();
+  document.getElementById("changed-submit")?.remove(); // what was typed can only be copied now
   say(why || "This item is not yours any more: go back to claim the next.", { problem: true });
 }
 
@@ -66,7 +61,7 @@ function lose(why) {
 function itemChanged({ id, version }) {
   if (id !== given.id || version === given.version) return;
   document.getElementById("changed").hidden = false;
-  say("This item has changed: open it again before you decide.", { problem: true });
+  say("This item has changed: the top of the page has what to do.", { problem: true });
 }
 
 const acts = { ...screen?.acts, ...decision?.acts, undo: () => undo.take(), help: openHelp };
@@ -77,7 +72,7 @@ if (screen) {
   screen.start();
 }
 followWork();
-new Live(given.live_url, itemChanged).start();
+new Live(given.live_url, { item: itemChanged }).start();
 document.body.dataset.scripts = "ready";
 
 /** A page that comes back from history shows an item that may be somebody else's by now. */

@@ -5,16 +5,18 @@ const AGAIN_MS = 15_000;
 
 export class Live {
   #url;
-  #itemChanged;
+  #told;
   #source = null;
 
   /**
    * @param {string} url
-   * @param {(item: {id: string, state: string, version: number}) => void} [itemChanged]
+   * @param {object} told
+   * @param {(waiting: number) => void} [told.queue]
+   * @param {(item: {id: string, state: string, version: number}) => void} [told.item]
    */
-  constructor(url, itemChanged = () => {}) {
+  constructor(url, { queue = () => {}, item = () => {} } = {}) {
     this.#url = url;
-    this.#itemChanged = itemChanged;
+    this.#told = { queue, item };
   }
 
   /** Only while the page is seen: a browser keeps few connections to one server for all tabs. */
@@ -31,9 +33,14 @@ export class Live {
 
   #open() {
     this.#source = new EventSource(this.#url);
-    this.#source.addEventListener("queue", ({ data }) => showWaiting(JSON.parse(data).waiting));
-    this.#source.addEventListener("item", ({ data }) => this.#itemChanged(JSON.parse(data)));
+    this.#source.addEventListener("queue", ({ data }) => this.#queue(JSON.parse(data)));
+    this.#source.addEventListener("item", ({ data }) => this.#told.item(JSON.parse(data)));
     this.#source.addEventListener("error", () => this.#failed());
+  }
+
+  #queue({ waiting }) {
+    showWaiting(waiting);
+    this.#told.queue(waiting);
   }
 
   /** The browser connects again by itself unless the server said no. */

@@ -9,7 +9,7 @@ const NEAR_US = 50_000;
 export class Moments extends EventTarget {
   #player;
   #moments;
-  #current = -1;
+  #current;
 
   /**
    * @param {import("./player.js").Player} player
@@ -18,29 +18,30 @@ export class Moments extends EventTarget {
   constructor(player, moments) {
     super();
     this.#player = player;
-    this.#moments = moments;
-    moments.forEach((moment, index) => {
-      buttonOf(moment)?.addEventListener("click", () => this.go(index));
-    });
+    this.#moments = moments.filter(({ asked }) => asked);
+    for (const moment of moments) {
+      buttonOf(moment)?.addEventListener("click", () => this.go(moment));
+    }
   }
 
   /** The one that was gone to last. @returns {Moment | undefined} */
   get current() {
-    return this.#moments[this.#current];
+    return this.#current;
   }
 
-  /** @param {1 | -1} direction  @returns {boolean} whether there was one */
+  /** Through what is asked about alone. @param {1 | -1} direction  @returns {boolean} whether there was one */
   step(direction) {
-    const index = this.#stands() ? this.#current + direction : this.#search(direction);
-    if (index < 0 || index >= this.#moments.length) return false;
-    this.go(index);
+    const at = this.#stands() ? this.#moments.indexOf(this.#current) : -1;
+    const next = this.#moments[at >= 0 ? at + direction : this.#search(direction)];
+    if (!next) return false;
+    this.go(next);
     return true;
   }
 
-  /** @param {number} index */
-  go(index) {
+  /** @param {Moment} moment */
+  go(moment) {
     if (this.current) buttonOf(this.current)?.removeAttribute("aria-current");
-    this.#current = index;
+    this.#current = moment;
     const button = buttonOf(this.current);
     button?.setAttribute("aria-current", "true");
     button?.scrollIntoView({ block: "nearest", inline: "nearest" });

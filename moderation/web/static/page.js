@@ -5,6 +5,7 @@ import { openHelp } from "./help.js";
 import { listenToKeys } from "./keys.js";
 import { Live } from "./live.js";
 import { UndoBar } from "./undo.js";
+import { followWaiting } from "./work.js";
 
 /** Seconds, where the bar does not say; the server has the last word. */
 const UNDO_S = 10;
@@ -15,5 +16,5 @@ listenToKeys(acts);
 listenToButtons(acts);
 
 const { liveUrl } = document.body.dataset;
-if (liveUrl) new Live(liveUrl).start();
+if (liveUrl) new Live(liveUrl, { queue: followWaiting }).start();
 document.body.dataset.scripts = "ready";

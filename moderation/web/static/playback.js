@@ -3,11 +3,16 @@
 import { clock, SECOND } from "./clock.js";
 import { Links } from "./links.js";
 import { NoPreview, preview } from "./preview.js";
-import { Unreachable } from "./send.js";
+import { get, Unreachable } from "./send.js";
 import { say } from "./status.js";
 
 /** Milliseconds: a link that was renewed this shortly ago is not what is wrong. */
 const RENEWED_MS = 10_000;
+
+/** What plays or steps, and cannot without a video. */
+const PLAYS = ["play", "back", "forward", "frame-back", "frame-forward", "mute", "whole"]
+  .map((act) => `#player button[data-act="${act}"]`)
+  .join();
 
 export class Playback {
   #video;
@@ -56,10 +61,10 @@ export class Playback {
   }
 
   async #failed() {
-    const why = await fault(this.#video);
+    const { why, title } = await fault(this.#video);
     if (why) return this.#replace(why);
     if (performance.now() - this.#renewedAt < RENEWED_MS) {
-      return this.#giveUp("The video cannot be fetched");
+      return this.#giveUp(`The video cannot be fetched${title && ` (${title})`}`);
     }
     this.#renewedAt = performance.now();
     return this.#links.renew();
@@ -89,6 +94,7 @@ export class Playback {
 
   #giveUp(why) {
     document.getElementById("player").classList.add("unplayable");
+    for (const button of document.querySelectorAll(PLAYS)) button.disabled = true;
     this.#video.removeAttribute("src");
     this.#video.load(); // which takes away what is left of it, so that the stills are seen
     this.#links.renew(); // which brings theirs
@@ -102,23 +108,28 @@ export class Playback {
 }
 
 /**
- * What is wrong with the video itself; empty where its link or the network is.
+ * What is wrong with the video itself; nothing where its link, the server or the network is, of
+ * which the server may give a title.
  *
  * @param {HTMLVideoElement} video
  */
 async function fault({ error, currentTime, src }) {
   if (error?.code === MediaError.MEDIA_ERR_DECODE) {
-    return `This browser cannot play this video from ${clock(currentTime * SECOND)} on`;
+    const from = clock(currentTime * SECOND);
+    return { why: `This browser cannot play this video from ${from} on`, title: "" };
   }
-  if (error?.code === MediaError.MEDIA_ERR_NETWORK) return "";
-  return (await isReadable(src)) ? "This browser cannot play this video" : "";
+  const { ok, title } = await answerOf(src);
+  const isNetwork = error?.code === MediaError.MEDIA_ERR_NETWORK;
+  return { why: ok && !isNetwork ? "This browser cannot play this video" : "", title };
 }
 
-/** Whether the server gives it at all: the element does not tell. */
-async function isReadable(url) {
+/** Whether the server gives it at all, and why not: the element does not tell. */
+async function answerOf(url) {
   try {
-    return (await fetch(url, { headers: { Range: "bytes=0-0" } })).ok;
-  } catch {
-    return false;
+    const { ok, content } = await get(url, { Range: "bytes=0-0" });
+    return { ok, title: content?.title ?? "" };
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    return { ok: false, title: error.message };
   }
 }

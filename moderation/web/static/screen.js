@@ -86,7 +86,8 @@ export class Screen {
   }
 
   #drawBoxes() {
-    const boxes = new Boxes(document.getElementById("boxes"), this.video, this.#given.moments);
+    const svg = document.getElementById("boxes");
+    const boxes = new Boxes(svg, this.video, this.#given, () => this.stills.size);
     this.player.addEventListener("move", () => boxes.draw(this.player.us));
   }
 }

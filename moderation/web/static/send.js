@@ -30,9 +30,14 @@ export function post(url, content, { keepalive = false } = {}) {
   });
 }
 
-/** @param {string} url  @returns {Promise<Answer>} */
-export function get(url) {
-  return ask(url, { headers: { Accept: "application/json" }, cache: "no-store" });
+/**
+ * @param {string} url
+ * @param {Record<string, string>} [headers]
+ * @returns {Promise<Answer>}
+ */
+export function get(url, headers = {}) {
+  const how = { headers: { Accept: "application/json", ...headers }, cache: "no-store" };
+  return ask(url, how);
 }
 
 async function ask(url, how) {

@@ -20,6 +20,12 @@ export class Stills {
     hideMissing();
   }
 
+  /** Of the first one that is there; all are frames of one video. */
+  get size() {
+    const there = [...document.querySelectorAll(STRIP)].find(isThere);
+    return { width: there?.naturalWidth ?? 0, height: there?.naturalHeight ?? 0 };
+  }
+
   /** @param {import("./links.js").Fresh} fresh */
   relink({ pictures, clear }) {
     this.#clear = clear;

@@ -26,6 +26,8 @@ def case_data(view: ItemView, *, video: str, link_s: int, undo_s: float) -> Any:
             "duration_us": media.duration_us,
             "end_us": view.end_us,
             "fps": media.fps,
+            "width": media.width,
+            "height": media.height,
             "has_video": media.has_video,
             "has_audio": media.has_audio,
             "video": video,
@@ -54,5 +56,6 @@ def _moment(moment: Moment) -> dict[str, Any]:
         "score": round(segment.score, 3),
         "detector": ", ".join(segment.detectors),
         "segment": moment.index,
+        "asked": moment.is_asked,
         "box": box and [box.left, box.top, box.width, box.height],
     }

@@ -22,14 +22,14 @@ from moderation.timeline import MICROSECONDS, Instant
 from moderation.verdict import Segment, Severity
 from moderation.web.views.coverage import Looked, looked
 from moderation.web.views.decision_form import DecisionForm
-from moderation.web.views.moments import Moment, flagged, judged_segments, moments
+from moderation.web.views.moments import Moment, asked_about, flagged, judged_segments, moments
 from moderation.web.views.place import case_for
 from moderation.web.views.rules import Fired, fired
 from moderation.web.views.transcript import transcript
 from moderation.web.views.veil import covers
 from moderation.web.views.windows import Window, windows
 
-__all__ = ["CLOSED_WORDS", "ItemView", "is_held", "view_item"]
+__all__ = ["CLOSED_WORDS", "ItemView", "is_held", "is_theirs", "view_item"]
 
 STRIP: Final = 60
 """Moments with a picture or a name to press: as many as anybody looks through."""
@@ -63,6 +63,7 @@ class ItemView:
 
     is_mine      whether whoever looks has the item now, and can decide
     end_us       what the timeline and its windows run to, which evidence may lie beyond the video
+    asked        flagged segments that a decision is asked about, and which play by themselves
     judged       the segments that have a part of the form each, and `unjudged` more
     covers       of the video, when the page opens
     """
@@ -76,6 +77,7 @@ class ItemView:
     end_us: int
     windows: Sequence[Window]
     moments: Sequence[Moment]
+    asked: int
     strip: Cut[Moment]
     stills: Sequence[Moment]
     judged: Sequence[Segment]
@@ -127,6 +129,11 @@ def is_held(item: ReviewItem, by: str = "") -> bool:
     return holder and item.held_until is not None and item.held_until > datetime.now(UTC)
 
 
+def is_theirs(item: ReviewItem, by: Person) -> bool:
+    """Whether they have it now, and can decide."""
+    return item.state is ItemState.OPEN and is_held(item, by.name)
+
+
 def view_item(
     case: ReviewCase,
     policy: Policy,
@@ -140,19 +147,21 @@ def view_item(
     found, drawn = flagged(scan.verdict), lanes(scan)
     end_us = max(scan.video.duration_us, 1, *(each.span.end.us for each in scan.evidence), 1)
     context_us = round(settings.context_s * MICROSECONDS)
-    shown = windows((each.span for each in found), context_us, end_us)
-    steps, judged = moments(scan, found), judged_segments(scan.verdict)
+    asked = asked_about(scan.verdict, found)
+    shown = windows((each.span for each in asked), context_us, end_us)
+    steps, judged = moments(scan, found, asked), judged_segments(scan.verdict)
     weighty = _weightiest(steps, found)
     return ItemView(
         case=case,
         policy=policy,
         by=by,
-        is_mine=item.state is ItemState.OPEN and is_held(item, by.name),
+        is_mine=is_theirs(item, by),
         purpose=_PURPOSES[item.purpose],
         severity=item.severity,
         end_us=end_us,
         windows=shown,
         moments=steps,
+        asked=len(asked),
         strip=Cut(tuple(weighty[:STRIP]), len(found) - len(weighty[:STRIP])),
         stills=[each for each in weighty if each.is_pictured][:STILLS],
         judged=judged,
@@ -174,6 +183,7 @@ def view_item(
 
 
 def _weightiest(steps: Sequence[Moment], found: Sequence[Segment]) -> list[Moment]:
-    """Of the moments as many as the strip shows, in time order."""
+    """Of the moments as many as the strip shows, in time order; after them what is seen besides."""
     kept = {id(each) for each in found[:STRIP]}
-    return [each for each in steps if id(each.segment) in kept]
+    shown = [each for each in steps if id(each.segment) in kept]
+    return sorted(shown, key=lambda each: not each.is_asked)

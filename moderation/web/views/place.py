@@ -9,16 +9,25 @@ from moderation.review import ReviewCase, ReviewItem
 from moderation.scan import Scan
 from moderation.web.filters import file_name
 
-__all__ = ["case_for", "text_for"]
+__all__ = ["case_for", "item_for", "text_for"]
 
 
 def case_for(by: Person, case: ReviewCase) -> ReviewCase:
     """Without the place of its video, unless they may know it."""
     if by.may(Right.READ):
         return case
-    item = case.item
-    named = replace(item, uri=file_name(item.uri))
-    return case._replace(item=named, scan=_scan(case.scan, item, by))
+    return case._replace(item=item_for(by, case.item), scan=_scan(case.scan, case.item, by))
+
+
+def item_for(by: Person, item: ReviewItem) -> ReviewItem:
+    """The same of an item; what whoever asked for it says is for who has it."""
+    if by.may(Right.READ):
+        return item
+    failure = item.failure
+    if failure is not None:
+        failure = replace(failure, message=text_for(by, failure.message, item))
+    note = item.note if item.holder == by.name else ""
+    return replace(item, uri=file_name(item.uri), failure=failure, note=note)
 
 
 def text_for(by: Person, text: str, item: ReviewItem) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from moderation.decision import Purpose
+from moderation.decision import Outcome, Purpose
 from moderation.person import Person, Right, Role
 from moderation.reports.page import Cut
 from moderation.review import ItemState, ReviewItem, ReviewQueue
@@ -22,13 +22,17 @@ RULES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An item, and what whoever looks may do with it."""
+    """An item, and what whoever looks may do with it.
+
+    not_for_you  why they cannot claim what nobody has; empty where they can
+    """
 
     item: ReviewItem
     why: Cut[str]
     holder: str
     can_open: bool
     can_claim: bool
+    not_for_you: str
 
     @property
     def due_at(self) -> datetime | None:
@@ -47,30 +51,64 @@ class QueueView:
     is_first: bool
 
 
-def view_queue(queue: ReviewQueue, by: Person, state: ItemState, after: str) -> QueueView:
-    """The page after that item; of what is over, a reviewer sees what they decided themselves."""
-    mine = by.role is Role.REVIEWER and state is not ItemState.OPEN
-    found = queue.list(by, state=state, limit=ROWS + 1, after=after or None, mine=mine)
-    rows = [_row(each, by) for each in found[:ROWS]]
+def view_queue(
+    queue: ReviewQueue, by: Person, state: ItemState, after: str, *, is_enough: bool
+) -> QueueView:
+    """The page after that item; of what is over, a reviewer sees what they decided themselves.
+
+    is_enough  whether they have seen enough for today, and are given no more
+    """
+    found = queue.list(by, state=state, limit=ROWS + 1, after=after or None)
+    shown = found[:ROWS]
+    decided = _decided(queue, shown, by) if state is ItemState.OPEN else set()
+    rows = [_row(each, by, _why_not(each.id in decided, is_enough)) for each in shown]
     return QueueView(
         state=state,
         rows=rows,
-        total=len(rows) if mine else queue.count(by, state=state),
+        total=queue.count(by, state=state),
         after=found[ROWS - 1].id if len(found) > ROWS else "",
         is_first=not after,
     )
 
 
-def _row(item: ReviewItem, by: Person) -> Row:
+def _decided(queue: ReviewQueue, items: Sequence[ReviewItem], by: Person) -> set[str]:
+    """Of these the items about a case that they have decided under another."""
+    said = queue.decisions({each.scan_id for each in items})
+    own = {
+        (scan_id, each.item_id)
+        for scan_id, decisions in said.items()
+        for each in decisions
+        if each.person == by.name and each.outcome is not Outcome.SKIP
+    }
+    return {
+        item.id
+        for item in items
+        if any(scan == item.scan_id and other != item.id for scan, other in own)
+    }
+
+
+def _why_not(is_decided: bool, is_enough: bool) -> str:
+    if is_decided:
+        return "not for you: you have decided this case"
+    return "enough for today" if is_enough else ""
+
+
+def _row(item: ReviewItem, by: Person, why_not: str) -> Row:
     held, own = is_held(item), is_held(item, by.name)
     is_open = item.state is ItemState.OPEN
     return Row(
         item=item,
         why=_why(item, by),
-        holder=item.holder if held else "",
+        holder=_holder(item, by) if held else "",
         can_open=own or not is_open or by.role is not Role.REVIEWER,
-        can_claim=is_open and not held and by.may(Right.CLAIM),
+        can_claim=is_open and not held and not why_not and by.may(Right.CLAIM),
+        not_for_you=why_not if is_open and not held else "",
     )
+
+
+def _holder(item: ReviewItem, by: Person) -> str:
+    """Who has what is for leads."""
+    return item.holder if item.holder == by.name or by.may(Right.ASSIGN) else "taken"
 
 
 def _why(item: ReviewItem, by: Person) -> Cut[str]:
