@@ -27,9 +27,9 @@ from moderation.web.views.item import CLOSED_WORDS, ItemView, is_theirs, view_it
 from moderation.web.views.place import text_for
 from moderation.web.views.waiting import appeal_waits
 
-__all__ = ["Desk", "Undo", "see", "undoing"]
+__all__ = ["ITEM_ID", "Desk", "Undo", "see", "undoing"]
 
-_ID: Final = re.compile("[a-z0-9]{1,32}")
+ITEM_ID: Final = re.compile("[a-z0-9]{1,32}")
 
 _TOLD: Final = (403, 409, 422)
 """What whoever sent a form can put right, on the page that they sent it from."""
@@ -112,7 +112,7 @@ class _Desk:
 
     def _kept(self, id: str, error: ModerationError, form: DecisionForm) -> Response:
         """What was typed about an item that is not theirs any more."""
-        given = {"error": error, "form": form, "id": id if _ID.fullmatch(id) else ""}
+        given = {"error": error, "form": form, "id": id if ITEM_ID.fullmatch(id) else ""}
         return render(self.request, "kept.html", self.caller, status=status_of(error), **given)
 
     def _pictures(self, view: ItemView) -> dict[int, str]:
@@ -151,7 +151,7 @@ def undoing(request: Request) -> Undo | None:
     """What the page before says was decided, as long as it can be taken back."""
     asked = request.query_params
     id, said, until = asked.get("undo", ""), asked.get("said", ""), asked.get("until", "")
-    if not (_ID.fullmatch(id) and said in set(Outcome) and re.fullmatch("[0-9]{1,12}", until)):
+    if not (ITEM_ID.fullmatch(id) and said in set(Outcome) and re.fullmatch("[0-9]{1,12}", until)):
         return None
     seconds = int(until) - int(time.time())
     return Undo(id, Outcome(said), seconds) if seconds > 0 else None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import quote
 
 from fastapi import APIRouter, Response
 
 from moderation.decision import Decision
-from moderation.errors import NotAllowed, ReviewConflict
+from moderation.errors import NotAllowed, NotFound, ReviewConflict
 from moderation.reports.document import document
 from moderation.rescan import Rescans
 from moderation.review import ReviewCase
 from moderation.web.forms import Posted, field
-from moderation.web.pages.desk import Desk, see
+from moderation.web.pages.desk import ITEM_ID, Desk, see
 from moderation.web.views.decision_form import DecisionForm
 from moderation.web.views.place import case_for
 
@@ -37,7 +36,9 @@ def show(id: str, desk: Desk) -> Response:
 @router.get("/items/{id}/rescan")
 def again(id: str, _: Desk) -> Response:
     """The address of a form that was refused, loaded again: its page without what was sent."""
-    return see(f"/items/{quote(id)}")
+    if not ITEM_ID.fullmatch(id):
+        raise NotFound("there is no such review item", hint="claim the next one")
+    return see(f"/items/{id}")
 
 
 @router.get("/items/{id}/report.json")
