@@ -117,6 +117,13 @@ VIDEOS: Final = {
 }
 
 
+HELD: Final = ("kills its decoder", "hangs its decoder")
+"""Whose decoder must still be there when the first frame is looked at."""
+
+SMALL, LARGE = (64, 48), (1280, 720)
+"""Pixels. Of large frames few fit between the decoder and who looks: it has to wait for them."""
+
+
 class Aftermath:
     """What became of all of them, by name."""
 
@@ -149,7 +156,9 @@ def aftermath(
     database = postgres_server.create_database()
     installation = Poisoned(folder / "home", database, redis_server_session.url, attempts=ATTEMPTS)
     films = {
-        name: film(folder / f"{name}.mp4", LENGTH_S + number, *colour)
+        name: film(
+            folder / f"{name}.mp4", LENGTH_S + number, colour, LARGE if name in HELD else SMALL
+        )
         for number, (name, colour) in enumerate(VIDEOS.items())
     }
     try:
@@ -165,14 +174,14 @@ def aftermath(
         postgres_server.drop_database(database)
 
 
-def film(path: Path, seconds: int, red: int, green: int, blue: int) -> Path:
+def film(path: Path, seconds: int, colour: tuple[int, int, int], size: tuple[int, int]) -> Path:
     """In which the colour never stays: every frame is looked at."""
 
     def blinking(at: float) -> Any:
         shade = 1 - 0.3 * (int(at) % 2)
-        return solid(*(round(each * shade) for each in (red, green, blue)))
+        return solid(*(round(each * shade) for each in colour))
 
-    return Clip(64, 48, fps=5).show(seconds, blinking).write(path)
+    return Clip(*size, fps=5).show(seconds, blinking).write(path)
 
 
 def test_who_is_innocent_is_judged_as_if_nobody_else_was_there(aftermath: Aftermath) -> None:
