@@ -10,6 +10,9 @@ from typing import TypeVar
 import pytest
 from moto.server import ThreadedMotoServer
 
+from moderation.review import ReviewQueue
+from moderation.review_settings import ReviewSettings
+from moderation.store import Store
 from tests.services.bucket import Amazon
 from tests.services.postgres_server import PostgresServer
 from tests.services.redis_server import RedisServer
@@ -73,6 +76,25 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'moderation.db'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Of each kind, with nothing in it."""
+    with Store.open(database_url) as store:
+        yield store
+
+
+@pytest.fixture
+def queue(store: Store) -> ReviewQueue:
+    """Without chance."""
+    return ReviewQueue(store, ReviewSettings(second_look_share=0))
+
+
+@pytest.fixture
+def twice(store: Store) -> ReviewQueue:
+    """In which everything is looked at a second time, at once."""
+    return ReviewQueue(store, ReviewSettings(second_look_share=1, undo_s=0))
 
 
 @pytest.fixture(scope="module")

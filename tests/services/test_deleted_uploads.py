@@ -17,23 +17,11 @@ from moderation.config import Settings
 from moderation.decision import Outcome, Purpose
 from moderation.errors import ReviewConflict
 from moderation.review import CloseReason, ItemState, ReviewItem, ReviewQueue
-from moderation.review_settings import ReviewSettings
 from moderation.s3_settings import S3Settings
 from moderation.store import Store
 from moderation.testing.scans import make_evidence, make_scan
 from tests.services.bucket import Amazon
 from tests.services.desk import ANN, LEA, POLICY, PORTAL, claimed, decided
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store.open(database_url) as store:
-        yield store
-
-
-@pytest.fixture
-def queue(store: Store) -> ReviewQueue:
-    return ReviewQueue(store, ReviewSettings(second_look_share=0))
 
 
 @pytest.fixture

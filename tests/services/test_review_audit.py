@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,6 @@ from moderation.cli import main
 from moderation.decision import Outcome, Purpose
 from moderation.policy import Policy
 from moderation.review import ReviewQueue
-from moderation.review_settings import ReviewSettings
 from moderation.store import Store, seal
 from moderation.store.bare import strip_scans
 from moderation.store.claims import noted
@@ -28,23 +27,6 @@ from moderation.verdict import Action
 from tests.services.desk import ANN, BEN, LEA, POLICY, PORTAL, claimed, decided, run_out, saved
 
 SECRET = "the neighbour's boy"
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store.open(database_url) as store:
-        yield store
-
-
-@pytest.fixture
-def queue(store: Store) -> ReviewQueue:
-    return ReviewQueue(store, ReviewSettings(second_look_share=0))
-
-
-@pytest.fixture
-def twice(store: Store) -> ReviewQueue:
-    """In which everything is looked at a second time, at once."""
-    return ReviewQueue(store, ReviewSettings(second_look_share=1, undo_s=0))
 
 
 @pytest.fixture

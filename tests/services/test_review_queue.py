@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -44,24 +44,6 @@ from tests.services.desk import (
 CERTAIN = ReviewSettings(second_look_share=1)
 
 Save = Callable[..., str]
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store.open(database_url) as store:
-        yield store
-
-
-@pytest.fixture
-def queue(store: Store) -> ReviewQueue:
-    """Without chance."""
-    return ReviewQueue(store, ReviewSettings(second_look_share=0))
-
-
-@pytest.fixture
-def twice(store: Store) -> ReviewQueue:
-    """In which everything is looked at a second time, at once."""
-    return ReviewQueue(store, ReviewSettings(second_look_share=1, undo_s=0))
 
 
 @pytest.fixture

@@ -37,12 +37,6 @@ def store(database_url: str) -> Iterator[Store]:
         yield store
 
 
-@pytest.fixture
-def twice(store: Store) -> ReviewQueue:
-    """In which everything is looked at a second time, at once."""
-    return ReviewQueue(store, ReviewSettings(second_look_share=1, undo_s=0))
-
-
 def at_once(*attempts: Callable[[], object]) -> list[str]:
     """What became of each: "done", or why it was refused."""
     barrier = threading.Barrier(len(attempts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -30,23 +30,6 @@ from tests.services.desk import (
     saved,
     somebody,
 )
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store.open(database_url) as store:
-        yield store
-
-
-@pytest.fixture
-def queue(store: Store) -> ReviewQueue:
-    return ReviewQueue(store, ReviewSettings(second_look_share=0))
-
-
-@pytest.fixture
-def twice(store: Store) -> ReviewQueue:
-    """In which everything is looked at a second time, at once."""
-    return ReviewQueue(store, ReviewSettings(second_look_share=1, undo_s=0))
 
 
 def uris(queue: ReviewQueue, by: Person, state: ItemState = ItemState.OPEN) -> list[str]:
